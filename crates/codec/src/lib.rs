@@ -1,0 +1,1 @@
+//! Bytes of peer messages, log records and commands

@@ -1,0 +1,1 @@
+//! Raft and Multi-Paxos as pure state machines

@@ -1,0 +1,1 @@
+//! etcd's protobuf types and their conversions

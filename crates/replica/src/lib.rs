@@ -1,0 +1,1 @@
+//! One node, still pure: engine, state machine and waiting clients

@@ -1,0 +1,1 @@
+//! The server: threads, sockets, files and clocks

@@ -1,0 +1,3 @@
+//! Habits as code.
+
+fn main() {}
