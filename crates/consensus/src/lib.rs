@@ -1,1 +1,38 @@
-//! Raft and Multi-Paxos as pure state machines
+//! Raft and Multi-Paxos as pure state machines.
+//!
+//! The contract is [`Engine`]: inputs in, effects out, time and seeds as arguments. No engine reads a
+//! clock, a random source or a file, and each is the same to the byte in production, in the simulator
+//! and in tests.
+
+pub mod ballot;
+pub mod config;
+pub mod effects;
+pub mod engine;
+pub mod entry;
+pub mod ids;
+pub mod input;
+pub mod members;
+pub mod outcome;
+pub mod quorum;
+pub mod raft;
+pub mod rules;
+pub mod status;
+pub mod time;
+pub mod trace;
+pub mod write;
+
+pub use ballot::{Ballot, Promise};
+pub use config::{Config, Timers};
+pub use effects::{Effects, Envelope, Fetch, FetchReason, Misbehaved, SendSnapshot};
+pub use engine::Engine;
+pub use entry::{Entry, Meta, Payload};
+pub use ids::{Incarnation, Index, NodeId, ProposalId, RequestId, Seed, WriteId};
+pub use input::{Input, StorageState};
+pub use members::{Change, Members};
+pub use outcome::{Outcome, Proposed, Refusal, TransferError};
+pub use quorum::Quorum;
+pub use rules::{Mutant, Rule, Rules, Strict};
+pub use status::{Fingerprint, Flow, PeerStatus, Role, Status};
+pub use time::{ClusterTime, Instant};
+pub use trace::{Reason, TraceEvent, What};
+pub use write::{BallotRun, HardState, Recovered, Write, WriteBatch};

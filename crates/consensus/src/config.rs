@@ -1,0 +1,67 @@
+//! An engine's settings: fixed for its life, every limit with a number.
+
+use core::time::Duration;
+
+use crate::ids::NodeId;
+
+/// Settings of a node. [`Config::new`] gives the defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// This node.
+    pub node: NodeId,
+    /// A follower that hears from no leader for this long, up to twice this long, campaigns.
+    pub election_timeout: Duration,
+    /// How often an idle leader speaks. Well below `election_timeout`.
+    pub heartbeat_interval: Duration,
+    /// Whether deadlines exist.
+    pub timers: Timers,
+    /// A leader whose own oldest write is unacknowledged for this long steps down.
+    pub disk_stall_timeout: Duration,
+    /// Most bytes of entries in one message.
+    pub append_bytes_max: u64,
+    /// Most unanswered messages with entries per peer.
+    pub window_messages_max: u32,
+    /// Most unanswered bytes of entries per peer.
+    pub window_bytes_max: u64,
+    /// Most proposals that may await a quorum.
+    pub in_flight_max: u32,
+    /// Most bytes of proposals that may await a quorum.
+    pub in_flight_bytes_max: u64,
+    /// Most reads that may await a confirmation.
+    pub reads_max: u32,
+    /// Most bytes handed to the state machine beyond what it has applied.
+    pub apply_bytes_max: u64,
+    /// Bytes of applied and matched entries kept in memory for slow peers.
+    pub tail_bytes_max: u64,
+}
+
+/// Whether an engine acts on time by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timers {
+    /// Elections and heartbeats start by themselves.
+    On,
+    /// Only `Campaign` starts an election, and only messages cause messages: for scripts and
+    /// exhaustive search.
+    Off,
+}
+
+impl Config {
+    /// The defaults for `node`: etcd's timing (100 ms, 1 s) and limits for one gigabyte of memory.
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            election_timeout: Duration::from_secs(1),
+            heartbeat_interval: Duration::from_millis(100),
+            timers: Timers::On,
+            disk_stall_timeout: Duration::from_secs(1),
+            append_bytes_max: 1 << 20,
+            window_messages_max: 128,
+            window_bytes_max: 8 << 20,
+            in_flight_max: 16_384,
+            in_flight_bytes_max: 64 << 20,
+            reads_max: 65_536,
+            apply_bytes_max: 16 << 20,
+            tail_bytes_max: 64 << 20,
+        }
+    }
+}

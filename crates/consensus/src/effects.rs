@@ -1,0 +1,100 @@
+//! What the host must do: the whole list.
+
+use crate::entry::{Entry, Meta};
+use crate::ids::{Index, NodeId};
+use crate::outcome::Outcome;
+use crate::trace::TraceEvent;
+use crate::write::WriteBatch;
+
+/// Everything an engine wants done since it was last asked.
+///
+/// The parts are independent: the host may do them in any order and at the same time, with one
+/// rule. Write batches are made durable in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effects<M> {
+    /// To be made durable, then acknowledged by [`crate::Input::Persisted`].
+    pub write: Option<WriteBatch>,
+    /// Safe to send now: whatever a message promises is already durable. May be lost,
+    /// duplicated and reordered on the way.
+    pub messages: Vec<Envelope<M>>,
+    /// Committed entries in the order of the log, each exactly once, without gaps.
+    pub committed: Vec<Entry>,
+    /// Requests that ended.
+    pub outcomes: Vec<Outcome>,
+    /// Entries to be read from the durable log.
+    pub fetches: Vec<Fetch>,
+    /// Snapshots to be streamed to peers by the host.
+    pub snapshots: Vec<SendSnapshot>,
+    /// Replace the state machine by the staged snapshot of this `meta`, once the write batch
+    /// drained with it is durable; then say [`crate::Input::Installed`].
+    pub install: Option<Meta>,
+    /// Peers that sent what no correct peer sends. To be counted, and the connection dropped.
+    pub misbehaved: Vec<Misbehaved>,
+    /// What happened and why, for people, checkers and logs.
+    pub trace: Vec<TraceEvent>,
+}
+
+impl<M> Default for Effects<M> {
+    fn default() -> Self {
+        Self {
+            write: None,
+            messages: Vec::new(),
+            committed: Vec::new(),
+            outcomes: Vec::new(),
+            fetches: Vec::new(),
+            snapshots: Vec::new(),
+            install: None,
+            misbehaved: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+}
+
+/// A message and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<M> {
+    /// The receiver.
+    pub to: NodeId,
+    /// What to send.
+    pub message: M,
+}
+
+/// A request for entries that are no longer in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// What they are for; copied into the answer.
+    pub reason: FetchReason,
+    /// The first entry wanted.
+    pub first: Index,
+    /// The last entry wanted.
+    pub last: Index,
+    /// Stop when this many bytes are reached, though never before the first entry.
+    pub bytes_max: u64,
+}
+
+/// Why entries are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FetchReason {
+    /// To send them to this peer.
+    Replicate(NodeId),
+    /// To hand them to the state machine.
+    Apply,
+}
+
+/// A request to stream a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendSnapshot {
+    /// The peer that needs it.
+    pub to: NodeId,
+    /// The snapshot must reach at least this far.
+    pub at_least: Index,
+}
+
+/// A peer that broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misbehaved {
+    /// Who.
+    pub peer: NodeId,
+    /// What was impossible about its message.
+    pub reason: &'static str,
+}

@@ -1,0 +1,56 @@
+//! The contract between a protocol and whoever hosts it.
+
+use crate::ballot::Ballot;
+use crate::config::Config;
+use crate::effects::Effects;
+use crate::ids::Seed;
+use crate::input::Input;
+use crate::rules::Rules;
+use crate::status::{Fingerprint, Status};
+use crate::time::Instant;
+use crate::write::Recovered;
+
+/// A consensus protocol as a state machine: feed it inputs, drain what the host must do.
+///
+/// The host feeds everything that is waiting and then drains once, so that one drain holds one
+/// append per peer and one disk write. Equal seeds, inputs and times give equal effects.
+///
+/// The engine holds back every message that depends on a write until `Input::Persisted` covers
+/// it, so whatever is in `Effects::messages` may be sent at once.
+pub trait Engine: Sized {
+    /// What its nodes say to each other.
+    type Message: Clone + core::fmt::Debug + PartialEq + Send + 'static;
+    /// Which rules it keeps.
+    type Rules: Rules;
+
+    /// A node as it stands after a start.
+    fn new(
+        config: Config,
+        rules: Self::Rules,
+        seed: Seed,
+        recovered: Recovered,
+        now: Instant,
+    ) -> Self;
+
+    /// Takes one input. `now` never decreases from call to call.
+    fn handle(&mut self, now: Instant, input: Input<Self::Message>);
+
+    /// Everything the host must do since the last call, batched.
+    fn effects(&mut self) -> Effects<Self::Message>;
+
+    /// When to call with [`Input::Wake`] if nothing else happens before.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// What the node is doing.
+    fn status(&self) -> Status;
+
+    /// The protocol state in canonical form.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Whether a proposal made under `proposed`, and not met in the log so far, can never happen
+    /// once an entry of ballot `applied` has been applied.
+    ///
+    /// Raft: yes, as soon as the applied ballot has the higher round, because rounds never decrease along a
+    /// committed log. Paxos: no, because an old vote may be adopted in a later slot.
+    fn excludes(applied: Ballot, proposed: Ballot) -> bool;
+}

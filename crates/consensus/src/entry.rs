@@ -1,0 +1,62 @@
+//! What the log holds.
+
+use bytes::Bytes;
+
+use crate::ballot::Ballot;
+use crate::ids::{Index, ProposalId};
+use crate::members::Members;
+use crate::time::ClusterTime;
+
+/// One command at one position of the log: the tutorials' `<term, index, cmd>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its position.
+    pub index: Index,
+    /// Raft: the term that created it and that term's leader. Paxos: the ballot of the vote.
+    pub ballot: Ballot,
+    /// Whose proposal it is; `None` for what an engine adds by itself.
+    pub id: Option<ProposalId>,
+    /// The leader's stamp; never less than that of the entry before it.
+    pub time: ClusterTime,
+    /// What it does when applied.
+    pub payload: Payload,
+}
+
+impl Entry {
+    /// What this entry costs against byte limits: its payload and a fixed allowance for the rest.
+    pub fn cost(&self) -> u64 {
+        let payload = match &self.payload {
+            Payload::Noop => 0,
+            Payload::Command(bytes) => bytes.len() as u64,
+            Payload::Members(members) => members.cost(),
+        };
+        payload + Self::OVERHEAD_BYTES
+    }
+
+    /// The fixed part of [`Entry::cost`].
+    pub const OVERHEAD_BYTES: u64 = 64;
+}
+
+/// What an entry does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Nothing: a new leader's first entry, or a filled hole.
+    Noop,
+    /// A command for the state machine, opaque here.
+    Command(Bytes),
+    /// A new configuration of the cluster.
+    Members(Members),
+}
+
+/// The state of the log up to and including `index`, without its entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The last position covered.
+    pub index: Index,
+    /// The ballot of the entry at that position.
+    pub ballot: Ballot,
+    /// The stamp of that entry.
+    pub time: ClusterTime,
+    /// The configuration in force there.
+    pub members: Members,
+}
