@@ -1,0 +1,157 @@
+//! Compiles `proto/` to Rust, without `protoc` and without a `build.rs`.
+//!
+//! The result is committed, so that building the project needs neither, and the difference between
+//! two versions of the interface is reviewed like any other code. `--check` fails when the committed
+//! files are not what `proto/` compiles to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+
+/// The interface files; each is compiled with everything it imports.
+const PROTOS: [&str; 6] = [
+    "mvccpb/kv.proto",
+    "authpb/auth.proto",
+    "etcdserverpb/rpc.proto",
+    "v3lockpb/v3lock.proto",
+    "v3electionpb/v3election.proto",
+    "health/health.proto",
+];
+
+/// Where the generated files live.
+const GENERATED: &str = "crates/etcdapi/src/gen";
+
+/// Line 1 of each generated file.
+const HEADER: &str = "//! Generated from `proto/` by `cargo xtask codegen`; do not edit.\n\n";
+
+/// Generated files by name.
+type Files = BTreeMap<String, String>;
+
+/// What to do with the generated code.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Change nothing; fail if the committed files differ.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Writes the generated files, or checks them.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let generated = generate(workspace)?;
+    let directory = workspace.path(GENERATED);
+    if arguments.check {
+        return compare(&read_directory(&directory)?, &generated);
+    }
+    write_directory(&directory, &generated)
+}
+
+/// Compiles the interface in a scratch directory.
+fn generate(workspace: &Workspace) -> Result<Files> {
+    let scratch = tempfile::tempdir()?;
+    let descriptors = protox::compile(PROTOS, [workspace.path("proto")])?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .emit_rerun_if_changed(false)
+        .out_dir(scratch.path())
+        .compile_fds(descriptors)?;
+
+    let mut files = read_directory(scratch.path())?;
+    for (name, text) in &mut files {
+        text.insert_str(0, HEADER);
+        fs::write(scratch.path().join(name), &text)?;
+    }
+    format(workspace, scratch.path(), &files)?;
+    read_directory(scratch.path())
+}
+
+/// Formats the files in place, by the repository's own rules.
+fn format(workspace: &Workspace, directory: &Path, files: &Files) -> Result<()> {
+    let mut rustfmt = workspace.command("rustfmt", &["--edition", "2024", "--config-path"]);
+    rustfmt.arg(workspace.root());
+    rustfmt.args(files.keys().map(|name| directory.join(name)));
+    crate::workspace::run(&mut rustfmt)
+}
+
+/// Every file of a directory; none if it does not exist.
+fn read_directory(directory: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    if !directory.exists() {
+        return Ok(files);
+    }
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().expect("a listed file has a name");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        files.insert(name.to_string_lossy().into_owned(), text);
+    }
+    Ok(files)
+}
+
+/// Makes the directory hold exactly these files.
+fn write_directory(directory: &Path, files: &Files) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    for stale in read_directory(directory)?.keys().filter(|name| !files.contains_key(*name)) {
+        fs::remove_file(directory.join(stale))?;
+    }
+    for (name, text) in files {
+        fs::write(directory.join(name), text)?;
+    }
+    println!("{} files written to {GENERATED}", files.len());
+    Ok(())
+}
+
+/// Fails, naming the first difference, unless both hold the same files.
+fn compare(committed: &Files, generated: &Files) -> Result<()> {
+    let names = committed.keys().chain(generated.keys());
+    for name in names {
+        match (committed.get(name), generated.get(name)) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(_), Some(_)) => bail!("{GENERATED}/{name} differs; run `cargo xtask codegen`"),
+            (None, _) => bail!("{GENERATED}/{name} is missing; run `cargo xtask codegen`"),
+            (_, None) => bail!("{GENERATED}/{name} has no source; run `cargo xtask codegen`"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(pairs: &[(&str, &str)]) -> Files {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn equal_files_pass_the_check() {
+        let both = files(&[("a.rs", "x"), ("b.rs", "y")]);
+        assert!(compare(&both, &both).is_ok());
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_named() {
+        let cases = [
+            (files(&[("a.rs", "x")]), files(&[("a.rs", "y")]), "a.rs differs"),
+            (files(&[]), files(&[("a.rs", "y")]), "a.rs is missing"),
+            (files(&[("old.rs", "x")]), files(&[]), "old.rs has no source"),
+        ];
+        for (committed, generated, complaint) in cases {
+            let error = compare(&committed, &generated).expect_err(complaint);
+            assert!(error.to_string().contains(complaint), "{error}");
+        }
+    }
+
+    #[test]
+    fn writing_removes_what_is_no_longer_generated() -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        write_directory(directory.path(), &files(&[("old.rs", "x"), ("kept.rs", "1")]))?;
+        let new = files(&[("kept.rs", "2")]);
+        write_directory(directory.path(), &new)?;
+        assert_eq!(read_directory(directory.path())?, new);
+        Ok(())
+    }
+}
