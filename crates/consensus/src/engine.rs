@@ -3,6 +3,7 @@
 use crate::ballot::Ballot;
 use crate::config::Config;
 use crate::effects::Effects;
+use crate::entry::Meta;
 use crate::ids::Seed;
 use crate::input::Input;
 use crate::rules::Rules;
@@ -41,8 +42,16 @@ pub trait Engine: Sized {
     /// When to call with [`Input::Wake`] if nothing else happens before.
     fn deadline(&self) -> Option<Instant>;
 
-    /// What the node is doing.
+    /// What the node is doing. Allocates: for operators and tests, not for each message.
     fn status(&self) -> Status;
+
+    /// The ballot of the leader this node follows, or of its own leadership; `ballot.node` is the
+    /// leader. `None` while no leader is known. Cheap.
+    fn leader(&self) -> Option<Ballot>;
+
+    /// The snapshot a message asks its receiver to install, if it is that kind of message. A host
+    /// passes such a message on only when it holds that snapshot whole, and drops it otherwise.
+    fn snapshot_in(message: &Self::Message) -> Option<&Meta>;
 
     /// The protocol state in canonical form.
     fn fingerprint(&self) -> Fingerprint;
