@@ -1,0 +1,86 @@
+//! Answers as plain data. Headers carry the store's revision; cluster, member and term are
+//! added by whoever speaks to the client.
+
+use crate::KeyValue;
+
+/// The answer to a [`crate::Command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// To a put.
+    Put(PutResponse),
+    /// To a delete.
+    DeleteRange(DeleteRangeResponse),
+    /// To a transaction.
+    Txn(TxnResponse),
+    /// To a compaction.
+    Compact(CompactResponse),
+    /// To a change of the quota.
+    SetQuota,
+    /// To the passing of time.
+    Advance,
+}
+
+/// The answer to a range.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RangeResponse {
+    /// The store's current revision, whatever revision was asked for.
+    pub revision: i64,
+    /// What was found, after filters, order and limit.
+    pub kvs: Vec<KeyValue>,
+    /// Whether more keys than the limit were left after the filters.
+    pub more: bool,
+    /// How many keys the range has at the revision read, whatever limit and filters say.
+    pub count: i64,
+}
+
+/// The answer to a put.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PutResponse {
+    /// The revision of the put.
+    pub revision: i64,
+    /// What the key held before, if asked for and if it was there.
+    pub prev_kv: Option<KeyValue>,
+}
+
+/// The answer to a delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteRangeResponse {
+    /// The revision of the delete, or the current one if nothing was deleted.
+    pub revision: i64,
+    /// How many keys were deleted.
+    pub deleted: i64,
+    /// What they held, in key order, if asked for.
+    pub prev_kvs: Vec<KeyValue>,
+}
+
+/// The answer to a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TxnResponse {
+    /// The revision after the transaction; 0 in a nested one, whose header etcd leaves empty.
+    pub revision: i64,
+    /// Whether the compares held.
+    pub succeeded: bool,
+    /// One answer per operation of the branch taken, in order.
+    pub responses: Vec<ResponseOp>,
+}
+
+/// The answer to one operation of a transaction. Its revision is the one the transaction began
+/// at, plus 1 once anything was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseOp {
+    /// To a range.
+    Range(RangeResponse),
+    /// To a put.
+    Put(PutResponse),
+    /// To a delete.
+    DeleteRange(DeleteRangeResponse),
+    /// To a transaction within.
+    Txn(TxnResponse),
+}
+
+/// The answer to a compaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactResponse {
+    /// The store's current revision, which compaction leaves alone.
+    pub revision: i64,
+}

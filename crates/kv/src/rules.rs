@@ -1,0 +1,66 @@
+//! The rules that can be broken on purpose, to prove that the checks would notice.
+
+/// One rule of the store, named by what happens when it is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// A delete that finds nothing still takes a revision.
+    EmptyDeleteTakesRevision,
+    /// A transaction may write one key twice.
+    DuplicatesAllowed,
+    /// The clock follows each stamp, also backwards.
+    TimeRunsBackwards,
+    /// Compaction frees what is still visible at its revision.
+    CompactionFreesVisible,
+    /// Puts do not count in the quota.
+    PutsAreFree,
+    /// Physical compaction removes what a pinned reader still needs.
+    CompactionIgnoresPins,
+    /// The compares of a nested transaction see the writes before it.
+    NestedComparesSeeWrites,
+    /// A finished commit drops records that came after it began.
+    CommitDropsLater,
+    /// The state hash leaves the effects of entries out.
+    HashIgnoresEffects,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 9] = [
+        Self::EmptyDeleteTakesRevision,
+        Self::DuplicatesAllowed,
+        Self::TimeRunsBackwards,
+        Self::CompactionFreesVisible,
+        Self::PutsAreFree,
+        Self::CompactionIgnoresPins,
+        Self::NestedComparesSeeWrites,
+        Self::CommitDropsLater,
+        Self::HashIgnoresEffects,
+    ];
+}
+
+/// Answers "is this rule broken here?".
+pub trait Rules {
+    /// Whether `rule` is broken.
+    fn breaks(&self, rule: Rule) -> bool;
+}
+
+/// No rule is broken. The answer is known to the compiler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strict;
+
+impl Rules for Strict {
+    #[inline]
+    fn breaks(&self, _rule: Rule) -> bool {
+        false
+    }
+}
+
+/// One rule is broken. For simulators and lessons; a server never uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant(pub Rule);
+
+impl Rules for Mutant {
+    fn breaks(&self, rule: Rule) -> bool {
+        self.0 == rule
+    }
+}
