@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use quorate_kv as kv;
+
 /// The gRPC status codes that an answer can carry, by their numbers on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -392,6 +394,33 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+/// A request that can never succeed, refused before it was proposed.
+impl From<kv::RequestError> for ApiError {
+    fn from(error: kv::RequestError) -> Self {
+        match error {
+            kv::RequestError::EmptyKey => Self::EmptyKey,
+            kv::RequestError::ValueProvided => Self::ValueProvided,
+            kv::RequestError::LeaseProvided => Self::LeaseProvided,
+            kv::RequestError::TooManyOperations => Self::TooManyOperations,
+            kv::RequestError::DuplicateKey => Self::DuplicateKey,
+            kv::RequestError::TooLarge => Self::RequestTooLarge,
+        }
+    }
+}
+
+/// A refusal by the state machine, the same on every replica.
+impl From<kv::CommandError> for ApiError {
+    fn from(error: kv::CommandError) -> Self {
+        match error {
+            kv::CommandError::Compacted => Self::Compacted,
+            kv::CommandError::FutureRevision => Self::FutureRevision,
+            kv::CommandError::KeyNotFound => Self::KeyNotFound,
+            kv::CommandError::LeaseNotFound => Self::LeaseNotFound,
+            kv::CommandError::NoSpace => Self::NoSpace,
+        }
+    }
+}
 
 impl From<Code> for tonic::Code {
     fn from(code: Code) -> Self {

@@ -78,3 +78,24 @@ fn every_code_keeps_its_number_on_the_way_to_tonic() {
         assert_eq!(tonic::Code::from(code) as i32, i32::from(code as u8), "{error:?}");
     }
 }
+
+/// An error of the state machine keeps its meaning: the table must not swap two of them.
+#[test]
+fn refusals_of_the_state_machine_keep_their_meaning() {
+    let cases = [
+        (ApiError::from(kv::CommandError::Compacted), "has been compacted"),
+        (ApiError::from(kv::CommandError::FutureRevision), "is a future revision"),
+        (ApiError::from(kv::CommandError::KeyNotFound), "key not found"),
+        (ApiError::from(kv::CommandError::LeaseNotFound), "requested lease not found"),
+        (ApiError::from(kv::CommandError::NoSpace), "database space exceeded"),
+        (ApiError::from(kv::RequestError::EmptyKey), "key is not provided"),
+        (ApiError::from(kv::RequestError::ValueProvided), "value is provided"),
+        (ApiError::from(kv::RequestError::LeaseProvided), "lease is provided"),
+        (ApiError::from(kv::RequestError::TooManyOperations), "too many operations"),
+        (ApiError::from(kv::RequestError::DuplicateKey), "duplicate key given"),
+        (ApiError::from(kv::RequestError::TooLarge), "request is too large"),
+    ];
+    for (error, words) in cases {
+        assert!(error.text().contains(words), "{error:?}");
+    }
+}
