@@ -1,1 +1,45 @@
-//! Bytes of peer messages, log records and commands
+//! Bytes of peer messages, log records and commands. Nothing else knows an encoding.
+//!
+//! Everything is fixed little-endian, without a schema language, and each file's header draws its
+//! format. Outermost things carry a version byte: the log record, the command, the stored record
+//! and the checkpoint each their own, a peer message its frame's. A change of bytes is a new
+//! version, and the golden files under `tests/golden` keep every old one.
+//!
+//! Reading never panics and allocates no more than the bytes at hand justify. Every value has one
+//! form only. Byte strings are slices of what was decoded, so they keep all of it in memory:
+//! whoever keeps a few bytes for long copies them.
+
+mod entry;
+mod error;
+mod frame;
+mod handshake;
+mod peer;
+mod primitives;
+mod raft;
+mod reader;
+mod record;
+mod wire;
+mod write;
+
+pub use entry::{
+    ENTRY_HEAD_BYTES_MAX, decode_entry, decode_members, decode_meta, encode_entry, encode_members,
+    encode_meta,
+};
+pub use error::DecodeError;
+pub use frame::{
+    COPY_BYTES_MAX, FRAME_HEAD_BYTES, Frame, FrameDecoder, FrameError, PAYLOAD_BYTES_MAX,
+    PayloadTooLong, encode_frame,
+};
+pub use handshake::{
+    Channel, ClusterId, EngineKind, HANDSHAKE_BYTES_MAX, HANDSHAKE_VERSION, HandshakeRefusal,
+    Hello, HelloReply, PROTOCOL, ProtocolRange,
+};
+pub use peer::{ForwardedProposal, PeerMessage, SnapshotChunk, TransferId};
+pub use record::{
+    CHECKPOINT_VERSION, RECORD_VERSION, decode_checkpoint, decode_record, encode_checkpoint,
+    encode_record,
+};
+pub use wire::Wire;
+pub use write::{
+    HARD_BYTES_MAX, WRITE_VERSION, decode_hard, decode_write, encode_hard, encode_write,
+};

@@ -1,0 +1,167 @@
+//! Entries, configurations and what stands for a compacted log.
+//!
+//! ```text
+//! entry       u64 index, ballot, u64 time (microseconds), option proposal, payload
+//! payload     u8 tag, then
+//!               0 noop
+//!               1 command: string
+//!               2 members: members
+//! members     set u64 voters, set u64 outgoing, set u64 learners, map u64 -> string details
+//! meta        u64 index, ballot, u64 time, members
+//! ```
+//!
+//! ```text
+//! A command's entry, byte by byte:
+//!  0        8        16       24       32 33                          57 58
+//! +--------+--------+--------+--------+--+---------------------------+--+------+-- -- -
+//! | index  | round  | node   | time   |01| node, incarnation, number |01|length| bytes
+//! +--------+--------+--------+--------+--+---------------------------+--+------+-- -- -
+//! ```
+//!
+//! They carry no version: the log record, segment header or peer frame around them does.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_consensus::{Ballot, ClusterTime, Entry, Index, Members, Meta, Payload};
+
+use crate::error::DecodeError;
+use crate::primitives::{Layout, put_length};
+use crate::reader::Reader;
+
+/// The most bytes an entry takes beside its payload: fixed fields, proposal, tag and length.
+pub const ENTRY_HEAD_BYTES_MAX: usize = 62;
+
+/// Appends `entry`.
+pub fn encode_entry(entry: &Entry, out: &mut BytesMut) {
+    entry.put(out);
+}
+
+/// Takes an entry from the front of `bytes`. A command is a slice of `bytes`, not a copy.
+pub fn decode_entry(bytes: &mut Bytes) -> Result<Entry, DecodeError> {
+    Entry::read(&mut Reader::new(bytes))
+}
+
+/// Appends `meta`.
+pub fn encode_meta(meta: &Meta, out: &mut BytesMut) {
+    meta.put(out);
+}
+
+/// Takes a meta from the front of `bytes`.
+pub fn decode_meta(bytes: &mut Bytes) -> Result<Meta, DecodeError> {
+    Meta::read(&mut Reader::new(bytes))
+}
+
+/// Appends `members`.
+pub fn encode_members(members: &Members, out: &mut BytesMut) {
+    members.put(out);
+}
+
+/// Takes a configuration from the front of `bytes`.
+pub fn decode_members(bytes: &mut Bytes) -> Result<Members, DecodeError> {
+    Members::read(&mut Reader::new(bytes))
+}
+
+const PAYLOAD_NOOP: u8 = 0;
+const PAYLOAD_COMMAND: u8 = 1;
+const PAYLOAD_MEMBERS: u8 = 2;
+
+impl Layout for Entry {
+    const NAME: &'static str = "entry";
+    const BYTES_MIN: usize = 34;
+
+    fn put(&self, out: &mut BytesMut) {
+        out.reserve(ENTRY_HEAD_BYTES_MAX + command_length(&self.payload));
+        self.index.put(out);
+        self.ballot.put(out);
+        self.time.put(out);
+        self.id.put(out);
+        self.payload.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: Index::read(reader)?,
+            ballot: Ballot::read(reader)?,
+            time: ClusterTime::read(reader)?,
+            id: Option::read(reader)?,
+            payload: Payload::read(reader)?,
+        })
+    }
+}
+
+fn command_length(payload: &Payload) -> usize {
+    match payload {
+        Payload::Command(bytes) => bytes.len(),
+        Payload::Noop | Payload::Members(_) => 0,
+    }
+}
+
+impl Layout for Payload {
+    const NAME: &'static str = "payload";
+    const BYTES_MIN: usize = 1;
+
+    fn put(&self, out: &mut BytesMut) {
+        match self {
+            Self::Noop => out.put_u8(PAYLOAD_NOOP),
+            Self::Command(bytes) => {
+                out.put_u8(PAYLOAD_COMMAND);
+                put_length(bytes.len(), out);
+                out.put_slice(bytes);
+            }
+            Self::Members(members) => {
+                out.put_u8(PAYLOAD_MEMBERS);
+                members.put(out);
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte(Self::NAME)? {
+            PAYLOAD_NOOP => Ok(Self::Noop),
+            PAYLOAD_COMMAND => reader.string(Self::NAME).map(Self::Command),
+            PAYLOAD_MEMBERS => Members::read(reader).map(Self::Members),
+            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
+        }
+    }
+}
+
+impl Layout for Members {
+    const NAME: &'static str = "members";
+    const BYTES_MIN: usize = 16;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.voters.put(out);
+        self.outgoing.put(out);
+        self.learners.put(out);
+        self.details.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            voters: Layout::read(reader)?,
+            outgoing: Layout::read(reader)?,
+            learners: Layout::read(reader)?,
+            details: Layout::read(reader)?,
+        })
+    }
+}
+
+impl Layout for Meta {
+    const NAME: &'static str = "meta";
+    const BYTES_MIN: usize = 48;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.index.put(out);
+        self.ballot.put(out);
+        self.time.put(out);
+        self.members.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            index: Index::read(reader)?,
+            ballot: Ballot::read(reader)?,
+            time: ClusterTime::read(reader)?,
+            members: Members::read(reader)?,
+        })
+    }
+}

@@ -1,0 +1,342 @@
+//! What nodes say to each other: the engine's messages, forwarded requests, snapshots.
+//!
+//! ```text
+//! message     u8 tag, then
+//!               0  engine            the engine's message, to the end
+//!               1  forward           ballot, list (proposal, string payload)
+//!               2  forward refused   list (proposal, refusal)
+//!               3  read              u64 request, ballot
+//!               4  read released     u64 request, u64 index
+//!               5  read refused      u64 request, refusal
+//!               6  snapshot offer    u64 transfer, u64 records, meta
+//!               7  snapshot pull     u64 transfer, revision from
+//!               8  snapshot chunk    u64 transfer, revision from, option revision next,
+//!                                    option checkpoint, list (revision, record)
+//!               9  snapshot held     u64 transfer, meta
+//!               10 snapshot aborted  u64 transfer
+//! refusal     u8 tag, then
+//!               0 not leader    option u64 leader
+//!               1 transferring  u64 to
+//!               2 overloaded    u32 in flight at most
+//!               3 storage full
+//!               4 removed
+//!               5 unsupported
+//! ```
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_consensus::{Ballot, Index, Meta, NodeId, ProposalId, Refusal, RequestId};
+use quorate_kv::{Checkpoint, Record, Revision};
+
+use crate::error::DecodeError;
+use crate::primitives::Layout;
+use crate::reader::Reader;
+use crate::wire::Wire;
+
+/// Names one stream of a snapshot to one peer. The sender's choice, new for each attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub u64);
+
+/// A client's command on its way to the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardedProposal {
+    /// Its name, made by the node that took it from the client.
+    pub id: ProposalId,
+    /// The command.
+    pub payload: Bytes,
+}
+
+/// Part of a snapshot, as the receiver asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotChunk {
+    /// The stream.
+    pub transfer: TransferId,
+    /// Copied from the pull.
+    pub from: Revision,
+    /// Every record from there up to `next`, ascending.
+    pub records: Vec<(Revision, Record)>,
+    /// Where the next chunk starts; `None` in the last one.
+    pub next: Option<Revision>,
+    /// The state beside the records; only in the last chunk.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A message between nodes whose engines say `M`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerMessage<M> {
+    /// From engine to engine.
+    Engine(M),
+    /// Proposals taken by a node that does not lead. Only the leader of exactly `ballot` may
+    /// take them. Never sent again once it may have left.
+    Forward {
+        /// The ballot whose leader is meant.
+        ballot: Ballot,
+        /// In the order of their sequence numbers.
+        proposals: Vec<ForwardedProposal>,
+    },
+    /// Definite: none of these was appended.
+    ForwardRefused {
+        /// Which, and why.
+        refused: Vec<(ProposalId, Refusal)>,
+    },
+    /// One confirmation for all reads that wait at the sender.
+    Read {
+        /// The sender's name for it.
+        id: RequestId,
+        /// The ballot whose leader is meant.
+        ballot: Ballot,
+    },
+    /// The reads may be served by a state machine that has applied `index`.
+    ReadReleased {
+        /// Copied from the request.
+        id: RequestId,
+        /// The position.
+        index: Index,
+    },
+    /// The reads cannot be confirmed here.
+    ReadRefused {
+        /// Copied from the request.
+        id: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// "You need a snapshot; pull it."
+    SnapshotOffer {
+        /// The sender's name for this attempt.
+        transfer: TransferId,
+        /// How far it reaches.
+        meta: Meta,
+        /// How many records it has.
+        records: u64,
+    },
+    /// "Send the records from here on." Also how a broken transfer goes on.
+    SnapshotPull {
+        /// Copied from the offer.
+        transfer: TransferId,
+        /// The first revision wanted.
+        from: Revision,
+    },
+    /// The answer to a pull.
+    SnapshotChunk(SnapshotChunk),
+    /// "I hold the whole snapshot, durably and verified."
+    SnapshotHeld {
+        /// Copied from the offer.
+        transfer: TransferId,
+        /// How far it reaches.
+        meta: Meta,
+    },
+    /// The transfer is over on the sender's side, whatever the reason; from either end.
+    SnapshotAborted {
+        /// Copied from the offer.
+        transfer: TransferId,
+    },
+}
+
+const ENGINE: u8 = 0;
+const FORWARD: u8 = 1;
+const FORWARD_REFUSED: u8 = 2;
+const READ: u8 = 3;
+const READ_RELEASED: u8 = 4;
+const READ_REFUSED: u8 = 5;
+const SNAPSHOT_OFFER: u8 = 6;
+const SNAPSHOT_PULL: u8 = 7;
+const SNAPSHOT_CHUNK: u8 = 8;
+const SNAPSHOT_HELD: u8 = 9;
+const SNAPSHOT_ABORTED: u8 = 10;
+
+impl<M: Wire> Wire for PeerMessage<M> {
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(tag(self));
+        match self {
+            Self::Engine(message) => message.encode(out),
+            Self::Forward { ballot, proposals } => {
+                ballot.put(out);
+                proposals.put(out);
+            }
+            Self::ForwardRefused { refused } => refused.put(out),
+            Self::Read { id, ballot } => {
+                id.put(out);
+                ballot.put(out);
+            }
+            Self::ReadReleased { id, index } => {
+                id.put(out);
+                index.put(out);
+            }
+            Self::ReadRefused { id, refusal } => {
+                id.put(out);
+                refusal.put(out);
+            }
+            Self::SnapshotOffer { transfer, meta, records } => {
+                transfer.put(out);
+                records.put(out);
+                meta.put(out);
+            }
+            Self::SnapshotPull { transfer, from } => {
+                transfer.put(out);
+                from.put(out);
+            }
+            Self::SnapshotChunk(chunk) => chunk.put(out),
+            Self::SnapshotHeld { transfer, meta } => {
+                transfer.put(out);
+                meta.put(out);
+            }
+            Self::SnapshotAborted { transfer } => transfer.put(out),
+        }
+    }
+
+    fn decode(mut bytes: Bytes) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(&mut bytes);
+        let tag = reader.byte(NAME)?;
+        if tag == ENGINE {
+            return M::decode(bytes).map(Self::Engine);
+        }
+        let message = read_hosts(tag, &mut reader)?;
+        reader.finish()?;
+        Ok(message)
+    }
+}
+
+const NAME: &str = "peer message";
+
+fn tag<M>(message: &PeerMessage<M>) -> u8 {
+    match message {
+        PeerMessage::Engine(_) => ENGINE,
+        PeerMessage::Forward { .. } => FORWARD,
+        PeerMessage::ForwardRefused { .. } => FORWARD_REFUSED,
+        PeerMessage::Read { .. } => READ,
+        PeerMessage::ReadReleased { .. } => READ_RELEASED,
+        PeerMessage::ReadRefused { .. } => READ_REFUSED,
+        PeerMessage::SnapshotOffer { .. } => SNAPSHOT_OFFER,
+        PeerMessage::SnapshotPull { .. } => SNAPSHOT_PULL,
+        PeerMessage::SnapshotChunk(_) => SNAPSHOT_CHUNK,
+        PeerMessage::SnapshotHeld { .. } => SNAPSHOT_HELD,
+        PeerMessage::SnapshotAborted { .. } => SNAPSHOT_ABORTED,
+    }
+}
+
+/// Reads what hosts, not engines, say.
+fn read_hosts<M>(tag: u8, reader: &mut Reader<'_>) -> Result<PeerMessage<M>, DecodeError> {
+    Ok(match tag {
+        FORWARD => {
+            PeerMessage::Forward { ballot: Ballot::read(reader)?, proposals: Vec::read(reader)? }
+        }
+        FORWARD_REFUSED => PeerMessage::ForwardRefused { refused: Vec::read(reader)? },
+        READ => PeerMessage::Read { id: RequestId::read(reader)?, ballot: Ballot::read(reader)? },
+        READ_RELEASED => {
+            PeerMessage::ReadReleased { id: RequestId::read(reader)?, index: Index::read(reader)? }
+        }
+        READ_REFUSED => PeerMessage::ReadRefused {
+            id: RequestId::read(reader)?,
+            refusal: Refusal::read(reader)?,
+        },
+        SNAPSHOT_OFFER => {
+            let transfer = TransferId::read(reader)?;
+            let records = u64::read(reader)?;
+            PeerMessage::SnapshotOffer { transfer, meta: Meta::read(reader)?, records }
+        }
+        SNAPSHOT_PULL => PeerMessage::SnapshotPull {
+            transfer: TransferId::read(reader)?,
+            from: Revision::read(reader)?,
+        },
+        SNAPSHOT_CHUNK => PeerMessage::SnapshotChunk(SnapshotChunk::read(reader)?),
+        SNAPSHOT_HELD => PeerMessage::SnapshotHeld {
+            transfer: TransferId::read(reader)?,
+            meta: Meta::read(reader)?,
+        },
+        SNAPSHOT_ABORTED => PeerMessage::SnapshotAborted { transfer: TransferId::read(reader)? },
+        found => return Err(DecodeError::BadTag { what: NAME, found }),
+    })
+}
+
+impl Layout for TransferId {
+    const NAME: &'static str = "transfer";
+    const BYTES_MIN: usize = 8;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.0.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.number(Self::NAME).map(Self)
+    }
+}
+
+impl Layout for ForwardedProposal {
+    const NAME: &'static str = "forwarded proposal";
+    const BYTES_MIN: usize = 28;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.id.put(out);
+        self.payload.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { id: ProposalId::read(reader)?, payload: Bytes::read(reader)? })
+    }
+}
+
+impl Layout for SnapshotChunk {
+    const NAME: &'static str = "snapshot chunk";
+    const BYTES_MIN: usize = 30;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.transfer.put(out);
+        self.from.put(out);
+        self.next.put(out);
+        self.checkpoint.put(out);
+        self.records.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            transfer: TransferId::read(reader)?,
+            from: Revision::read(reader)?,
+            next: Option::<Revision>::read(reader)?,
+            checkpoint: Option::<Checkpoint>::read(reader)?,
+            records: Vec::read(reader)?,
+        })
+    }
+}
+
+const REFUSAL_NOT_LEADER: u8 = 0;
+const REFUSAL_TRANSFERRING: u8 = 1;
+const REFUSAL_OVERLOADED: u8 = 2;
+const REFUSAL_STORAGE_FULL: u8 = 3;
+const REFUSAL_REMOVED: u8 = 4;
+const REFUSAL_UNSUPPORTED: u8 = 5;
+
+impl Layout for Refusal {
+    const NAME: &'static str = "refusal";
+    const BYTES_MIN: usize = 1;
+
+    fn put(&self, out: &mut BytesMut) {
+        match self {
+            Self::NotLeader { leader } => {
+                out.put_u8(REFUSAL_NOT_LEADER);
+                leader.put(out);
+            }
+            Self::Transferring { to } => {
+                out.put_u8(REFUSAL_TRANSFERRING);
+                to.put(out);
+            }
+            Self::Overloaded { in_flight_max } => {
+                out.put_u8(REFUSAL_OVERLOADED);
+                in_flight_max.put(out);
+            }
+            Self::StorageFull => out.put_u8(REFUSAL_STORAGE_FULL),
+            Self::Removed => out.put_u8(REFUSAL_REMOVED),
+            Self::Unsupported => out.put_u8(REFUSAL_UNSUPPORTED),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte(Self::NAME)? {
+            REFUSAL_NOT_LEADER => Ok(Self::NotLeader { leader: Option::<NodeId>::read(reader)? }),
+            REFUSAL_TRANSFERRING => Ok(Self::Transferring { to: NodeId::read(reader)? }),
+            REFUSAL_OVERLOADED => Ok(Self::Overloaded { in_flight_max: u32::read(reader)? }),
+            REFUSAL_STORAGE_FULL => Ok(Self::StorageFull),
+            REFUSAL_REMOVED => Ok(Self::Removed),
+            REFUSAL_UNSUPPORTED => Ok(Self::Unsupported),
+            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
+        }
+    }
+}

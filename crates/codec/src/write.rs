@@ -1,0 +1,115 @@
+//! Log records: one per change an engine makes durable.
+//!
+//! ```text
+//! write       u8 version (1), u8 tag, then
+//!               0 hard           hard
+//!               1 put            entry
+//!               2 truncate from  u64 index
+//!               3 compact to     meta
+//!               4 install        meta
+//! hard        u64 round, option u64 promised to, u64 committed
+//! ```
+//!
+//! A write ends where its fields end, so that several lie end to end in one batch; the batch that
+//! holds them is framed and checksummed by the log.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_consensus::{Entry, HardState, Index, Meta, Promise, Write};
+
+use crate::error::DecodeError;
+use crate::primitives::Layout;
+use crate::reader::Reader;
+
+/// The newest version of a log record.
+pub const WRITE_VERSION: u8 = 1;
+
+/// The length of an encoded hard state at most, in bytes.
+pub const HARD_BYTES_MAX: usize = 25;
+
+/// Appends one log record.
+pub fn encode_write(write: &Write, out: &mut BytesMut) {
+    out.put_u8(WRITE_VERSION);
+    write.put(out);
+}
+
+/// Takes one log record from the front of `bytes`. A command is a slice of `bytes`, not a copy.
+pub fn decode_write(bytes: &mut Bytes) -> Result<Write, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    reader.version(Write::NAME, WRITE_VERSION)?;
+    Write::read(&mut reader)
+}
+
+/// Appends a hard state, for headers that repeat the newest one. It carries no version.
+pub fn encode_hard(hard: &HardState, out: &mut BytesMut) {
+    hard.put(out);
+}
+
+/// Takes a hard state from the front of `bytes`.
+pub fn decode_hard(bytes: &mut Bytes) -> Result<HardState, DecodeError> {
+    HardState::read(&mut Reader::new(bytes))
+}
+
+const WRITE_HARD: u8 = 0;
+const WRITE_PUT: u8 = 1;
+const WRITE_TRUNCATE_FROM: u8 = 2;
+const WRITE_COMPACT_TO: u8 = 3;
+const WRITE_INSTALL: u8 = 4;
+
+impl Layout for Write {
+    const NAME: &'static str = "log record";
+    const BYTES_MIN: usize = 9;
+
+    fn put(&self, out: &mut BytesMut) {
+        match self {
+            Self::Hard(hard) => {
+                out.put_u8(WRITE_HARD);
+                hard.put(out);
+            }
+            Self::Put(entry) => {
+                out.put_u8(WRITE_PUT);
+                entry.put(out);
+            }
+            Self::TruncateFrom(index) => {
+                out.put_u8(WRITE_TRUNCATE_FROM);
+                index.put(out);
+            }
+            Self::CompactTo(meta) => {
+                out.put_u8(WRITE_COMPACT_TO);
+                meta.put(out);
+            }
+            Self::Install(meta) => {
+                out.put_u8(WRITE_INSTALL);
+                meta.put(out);
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte(Self::NAME)? {
+            WRITE_HARD => HardState::read(reader).map(Self::Hard),
+            WRITE_PUT => Entry::read(reader).map(Self::Put),
+            WRITE_TRUNCATE_FROM => Index::read(reader).map(Self::TruncateFrom),
+            WRITE_COMPACT_TO => Meta::read(reader).map(Self::CompactTo),
+            WRITE_INSTALL => Meta::read(reader).map(Self::Install),
+            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
+        }
+    }
+}
+
+impl Layout for HardState {
+    const NAME: &'static str = "hard state";
+    const BYTES_MIN: usize = 17;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.promise.round.put(out);
+        self.promise.to.put(out);
+        self.committed.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            promise: Promise { round: u64::read(reader)?, to: Option::read(reader)? },
+            committed: Index::read(reader)?,
+        })
+    }
+}
