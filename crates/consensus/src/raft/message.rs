@@ -107,9 +107,11 @@ pub enum Body {
     },
     /// "I lead this term."
     Heartbeat {
-        /// The leader's commit mark, at most what it knows to match the receiver's log.
-        commit: Index,
-        /// The number of this confirmation.
+        /// A committed position that the leader knows to be durable in the receiver's log. With
+        /// its ballot, so that the receiver commits only what it has verified, even when it has
+        /// just restarted.
+        commit: Position,
+        /// The number of this confirmation; zero asks for no answer.
         confirm: Confirmation,
     },
     /// The answer to a `Heartbeat`, or to the confirmation in an `Append`. Promises nothing about
