@@ -8,7 +8,7 @@
 //!               3  vote reply       u64 asked, verdict
 //!               4  append           position previous, u64 commit, option u64 confirm, list entry
 //!               5  append reply     storage, result
-//!               6  heartbeat        u64 commit, u64 confirm
+//!               6  heartbeat        position commit, u64 confirm
 //!               7  heartbeat reply  u64 confirm, storage
 //!               8  snapshot         meta
 //!               9  timeout now
@@ -116,7 +116,7 @@ impl Layout for Body {
                 Self::AppendReply { result: AppendResult::read(reader)?, storage }
             }
             HEARTBEAT => Self::Heartbeat {
-                commit: Index::read(reader)?,
+                commit: Position::read(reader)?,
                 confirm: Confirmation::read(reader)?,
             },
             HEARTBEAT_REPLY => Self::HeartbeatReply {
