@@ -1,1 +1,24 @@
-//! The write-ahead log, snapshot installation and the disk map
+//! The write-ahead log, snapshot installation and the disk map, over a [`Disk`] that can fail.
+
+mod disk;
+mod error;
+mod identity;
+mod mix;
+mod open;
+mod reader;
+mod real_disk;
+mod reserve;
+mod sim_disk;
+mod staging;
+mod wal;
+
+pub use disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
+pub use error::{Damage, InstallError, OpenError, Problem, ReadError, WalError};
+pub use identity::Identity;
+pub use open::{Cut, Opened, Options, open};
+pub use reader::LogReader;
+pub use real_disk::RealDisk;
+pub use reserve::{Progress, Reservation};
+pub use sim_disk::{Failure, Keep, SECTOR_BYTES, SimDisk, Survival, Unsynced};
+pub use staging::{Installer, Staging};
+pub use wal::Wal;
