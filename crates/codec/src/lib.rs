@@ -9,6 +9,7 @@
 //! form only. Byte strings are slices of what was decoded, so they keep all of it in memory:
 //! whoever keeps a few bytes for long copies them.
 
+mod command;
 mod entry;
 mod error;
 mod frame;
@@ -21,6 +22,7 @@ mod record;
 mod wire;
 mod write;
 
+pub use command::{COMMAND_VERSION, decode_command, encode_command};
 pub use entry::{
     ENTRY_HEAD_BYTES_MAX, decode_entry, decode_members, decode_meta, encode_entry, encode_members,
     encode_meta,
