@@ -89,6 +89,13 @@ pub enum OpenError {
         /// What the map has.
         found: ContentHash,
     },
+    /// The retained records have another size than the checkpoint says.
+    WrongBytes {
+        /// What the checkpoint says, in logical bytes.
+        expected: u64,
+        /// What the map has.
+        found: u64,
+    },
 }
 
 impl From<MapError> for Damage {
@@ -175,6 +182,9 @@ impl fmt::Display for OpenError {
                 "the retained records hash to {:016x}, the checkpoint says {:016x}",
                 found.0, expected.0
             ),
+            Self::WrongBytes { expected, found } => {
+                write!(f, "the map retains {found} bytes, its checkpoint says {expected}")
+            }
         }
     }
 }

@@ -52,10 +52,9 @@ impl Effects {
         self.bytes.extend_from_slice(&word.to_le_bytes());
     }
 
-    /// Adds bytes to what the entry did.
-    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
-        self.push(bytes.len() as u64);
-        self.push(xxh3_64(bytes));
+    /// Forgets what the entry did.
+    pub(crate) fn forget(&mut self) {
+        self.bytes.clear();
     }
 
     /// H(i) from H(i-1), i and the effects since the last call.

@@ -57,8 +57,8 @@ pub use revision::{
 };
 pub use rules::{Mutant, Rule, Rules, Strict};
 pub use store::{
-    Chunk, Config, ContentAt, Events, HashTask, Outcome, Pin, RangeTask, Read, Sizes,
-    SnapshotSource, Step, Store,
+    Chunk, Config, ContentAt, Events, HashTask, Outcome, Pin, QUOTA_BYTES_DEFAULT, RangeTask, Read,
+    Sizes, SnapshotSource, Step, Store,
 };
 pub use validate::{
     Limits, TXN_DEPTH_MAX, validate, validate_delete_range, validate_put, validate_range,

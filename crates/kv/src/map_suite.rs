@@ -151,8 +151,8 @@ fn commit(id: u64, puts: Vec<(Revision, Record)>, removes: Vec<Revision>) -> Com
         records: id ^ 7,
         content_hash: ContentHash(id ^ 8),
         logical_bytes: id ^ 9,
-        quota_bytes: id ^ 10,
-        space_alarm: Some(id ^ 11),
+        quota_bytes: id ^ 0xa,
+        space_alarm: Some(id ^ 0xb),
     };
     Commit { id: CommitId(id), puts, removes, checkpoint }
 }

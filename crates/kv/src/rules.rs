@@ -11,8 +11,8 @@ pub enum Rule {
     TimeRunsBackwards,
     /// Compaction frees what is still visible at its revision.
     CompactionFreesVisible,
-    /// Puts do not count in the quota.
-    PutsAreFree,
+    /// Writes are accepted over the quota.
+    QuotaIgnored,
     /// Physical compaction removes what a pinned reader still needs.
     CompactionIgnoresPins,
     /// The compares of a nested transaction see the writes before it.
@@ -30,7 +30,7 @@ impl Rule {
         Self::DuplicatesAllowed,
         Self::TimeRunsBackwards,
         Self::CompactionFreesVisible,
-        Self::PutsAreFree,
+        Self::QuotaIgnored,
         Self::CompactionIgnoresPins,
         Self::NestedComparesSeeWrites,
         Self::CommitDropsLater,

@@ -199,7 +199,7 @@ impl<'a> Writes<'a> {
 }
 
 /// The last key of an interval, or just beyond it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 enum End<'a> {
     /// The interval ends before this key.
     Before(&'a [u8]),
@@ -207,7 +207,7 @@ enum End<'a> {
     With(&'a [u8]),
 }
 
-impl End<'_> {
+impl<'a> End<'a> {
     fn covers(self, key: &[u8]) -> bool {
         match self {
             Self::Before(end) => key < end,
@@ -215,11 +215,11 @@ impl End<'_> {
         }
     }
 
-    /// An order by the set of keys below the end.
-    fn rank(self) -> (Vec<u8>, bool) {
+    /// Ends compare as the sets of keys below them do.
+    fn rank(self) -> (&'a [u8], bool) {
         match self {
-            Self::Before(end) => (end.to_vec(), false),
-            Self::With(last) => (last.to_vec(), true),
+            Self::Before(end) => (end, false),
+            Self::With(last) => (last, true),
         }
     }
 }

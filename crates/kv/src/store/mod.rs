@@ -1,21 +1,53 @@
-//! The store.
+//! The store: the state between two entries, and the questions it answers at once.
+//!
+//! `apply` and `txn` change it, `write` is the one place where a record comes to be; `range`
+//! and `history` read it; `commit` moves records to the map, `compaction` takes them away,
+//! `snapshot` sends them to a peer, `open` finds them again.
+
+mod apply;
+mod commit;
+mod compaction;
+mod garbage;
+mod history;
+mod index;
+mod open;
+mod pins;
+mod range;
+mod recent;
+mod snapshot;
+mod txn;
+mod write;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::hash::Effects;
 use crate::{
-    Checkpoint, ClusterTime, Command, CommandError, Commit, CommitId, ContentHash, Context, Damage,
-    KeyValue, LogPosition, OpenError, RangeRequest, RangeResponse, Record, Records, Response,
-    Revision, Rules, StateHash, Strict, TxnRequest, TxnResponse,
+    Checkpoint, ClusterTime, Command, CommandError, ContentHash, Damage, KeyValue, LogPosition,
+    Record, Records, Response, Revision, Rules, SetQuotaRequest, StateHash, Strict,
 };
+use commit::Commits;
+use garbage::GarbageQueue;
+use index::KeyIndex;
+use pins::{Hold, Pins};
+use recent::Recent;
+use write::Writing;
+
+pub use history::{ContentAt, Events, HashTask};
+pub use pins::Pin;
+pub use range::RangeTask;
+pub use snapshot::{Chunk, SnapshotSource};
 
 /// What applying a command comes to: the inner error is the client's, alike on every replica;
-/// the outer one means that the disk lied, and the store must not be used any more.
+/// the outer one means that the disk lied, and that the store must not be used any more.
 pub type Outcome = Result<Result<Response, CommandError>, Damage>;
 
 /// What a read comes to, with the same two kinds of error.
 pub type Read<T> = Result<Result<T, CommandError>, Damage>;
+
+/// The quota of a cluster that was never told another, in logical bytes (etcd: 2 GiB).
+pub const QUOTA_BYTES_DEFAULT: u64 = 2 << 30;
 
 /// How this node runs its store. Nothing here may change what commands do: replicas may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +55,14 @@ pub struct Config {
     /// The quota this node was started with, in logical bytes. It is not the cluster's quota,
     /// which is replicated: see [`Store::quota_command`].
     pub quota_bytes: u64,
-    /// Cluster time after which a pin that holds compaction back is dropped, in microseconds.
+    /// Cluster time after which a reader's pin no longer holds compaction back, in microseconds.
     pub pin_age_max_micros: u64,
 }
 
 impl Default for Config {
-    /// etcd's quota (2 GiB), and pins of five minutes.
+    /// etcd's quota, and pins of five minutes.
     fn default() -> Self {
-        Self { quota_bytes: 2 << 30, pin_age_max_micros: 300_000_000 }
+        Self { quota_bytes: QUOTA_BYTES_DEFAULT, pin_age_max_micros: 300_000_000 }
     }
 }
 
@@ -39,22 +71,17 @@ pub struct Store<R: Rules = Strict> {
     records: Arc<dyn Records>,
     config: Config,
     rules: R,
+    /// The replicated state, but for the records.
+    state: Checkpoint,
+    index: KeyIndex,
+    garbage: GarbageQueue,
+    recent: Recent,
+    pins: Pins,
+    commits: Commits,
+    /// What the entry being applied has done so far.
+    writing: Writing,
+    effects: Effects,
 }
-
-/// Holds physical compaction back, so that everything at `revision` and later stays readable.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Pin {
-    id: u64,
-    revision: i64,
-}
-
-/// A range being read in slices, at one revision.
-#[derive(Debug)]
-pub struct RangeTask {}
-
-/// A content hash being computed in slices.
-#[derive(Debug)]
-pub struct HashTask {}
 
 /// What a slice of work comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,183 +92,152 @@ pub enum Step<T> {
     Done(T),
 }
 
-/// The hash over what is retained at a revision (etcd's HashKV).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentAt {
-    /// The hash.
-    pub hash: ContentHash,
-    /// The compacted revision that the hash was computed under. Hashes of two members compare
-    /// only if these are equal.
-    pub compact_revision: i64,
-    /// The revision that the hash speaks of.
-    pub hash_revision: i64,
-}
-
-/// The state at one moment, to be streamed to a peer.
-#[derive(Debug)]
-pub struct SnapshotSource {
-    checkpoint: Checkpoint,
-    pin: Pin,
-}
-
-impl SnapshotSource {
-    /// The state that the receiver has once it has all records.
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-}
-
-/// A piece of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Records, ascending.
-    pub records: Vec<(Revision, Record)>,
-    /// Where the next piece begins; none if this is the last.
-    pub next: Option<Revision>,
-}
-
-/// Changes in order of revision, never a part of one main revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Events {
-    /// The changes.
-    pub records: Vec<(Revision, Record)>,
-    /// The main revision up to which, it included, these are all changes.
-    pub upto: i64,
-}
-
-/// How big the state is.
+/// How big the state is. Alike on every replica at the same position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// What the quota counts.
     pub logical_bytes: u64,
     /// The cluster's quota.
     pub quota_bytes: u64,
-    /// Whether writes were refused for lack of space and none was freed since.
+    /// Whether a write was refused for lack of space and none was freed since (etcd's NOSPACE
+    /// alarm, which here ends by itself).
     pub is_out_of_space: bool,
-    /// Keys that have a value now.
+    /// Keys that exist now.
     pub keys: u64,
     /// Retained records, history included.
     pub records: u64,
 }
 
-#[expect(clippy::todo, unused_variables, missing_docs, reason = "signatures first")]
 impl<R: Rules> Store<R> {
-    pub fn open(records: Arc<dyn Records>, config: Config, rules: R) -> Result<Self, OpenError> {
-        Ok(Self { records, config, rules })
-    }
-    pub fn apply(&mut self, context: Context, command: &Command) -> Outcome {
-        todo!()
-    }
-    pub fn apply_nothing(&mut self, context: Context) {
-        todo!()
-    }
-    pub fn set_members(&mut self, members: Bytes) {
-        todo!()
-    }
-    pub fn members(&self) -> &Bytes {
-        todo!()
-    }
+    /// The log position of the last applied entry.
     pub fn position(&self) -> LogPosition {
-        todo!()
+        self.state.position
     }
+
+    /// The store's clock: the highest time stamp applied.
     pub fn now(&self) -> ClusterTime {
-        todo!()
+        self.state.time
     }
+
+    /// The current main revision.
     pub fn revision(&self) -> i64 {
-        todo!()
+        self.state.revision
     }
+
+    /// The compacted main revision, or [`crate::COMPACTED_NEVER`].
     pub fn compacted(&self) -> i64 {
-        todo!()
+        self.state.compacted
     }
+
+    /// H(i) at the current position.
     pub fn state_hash(&self) -> StateHash {
-        todo!()
+        self.state.state_hash
     }
+
+    /// The hash over all retained records.
     pub fn content_hash(&self) -> ContentHash {
-        todo!()
+        self.state.content_hash
     }
+
+    /// How big the state is.
     pub fn sizes(&self) -> Sizes {
-        todo!()
+        Sizes {
+            logical_bytes: self.state.logical_bytes,
+            quota_bytes: self.state.quota_bytes,
+            is_out_of_space: self.state.space_alarm.is_some(),
+            keys: self.index.live(),
+            records: self.state.records,
+        }
     }
-    /// The command with which a leader makes its configured quota the cluster's, if it is not.
+
+    /// The cluster's members, as last set.
+    pub fn members(&self) -> &Bytes {
+        &self.state.members
+    }
+
+    /// Stores the cluster's members, opaque to the store.
+    ///
+    /// They are hashed into every later entry, so each replica must set the same bytes at the
+    /// same position: the initial ones before the first entry, later ones just before
+    /// [`Store::apply_nothing`] is called for the entry that brings them.
+    pub fn set_members(&mut self, members: Bytes) {
+        self.state.members = members;
+    }
+
+    /// The command with which a leader makes its configured quota the cluster's; none if it is.
+    ///
+    /// The quota decides which writes are refused, so all replicas must apply the same one at
+    /// the same entry. It is therefore replicated state, changed only through the log: nodes
+    /// started with different quotas do not diverge, the current leader's holds.
     pub fn quota_command(&self) -> Option<Command> {
-        todo!()
+        let quota_bytes = self.config.quota_bytes;
+        if quota_bytes == self.state.quota_bytes {
+            return None;
+        }
+        Some(Command::SetQuota(SetQuotaRequest { quota_bytes }))
     }
-    pub fn range(&self, request: &RangeRequest) -> Read<RangeResponse> {
-        todo!()
-    }
-    pub fn read_txn(&self, request: &TxnRequest) -> Read<TxnResponse> {
-        todo!()
-    }
-    /// The key at a main revision.
-    pub fn key_at(&self, key: &[u8], revision: i64) -> Read<Option<KeyValue>> {
-        todo!()
-    }
-    pub fn begin_range(&mut self, request: RangeRequest) -> Result<RangeTask, CommandError> {
-        todo!()
-    }
-    /// `keys_max`: keys to visit in this slice.
-    pub fn step_range(&self, task: &mut RangeTask, keys_max: usize) -> Read<Step<RangeResponse>> {
-        todo!()
-    }
-    pub fn end_range(&mut self, task: RangeTask) {
-        todo!()
-    }
+
+    /// Holds the current revision readable, for at most the age that the config allows once
+    /// compaction has passed it.
     pub fn pin(&mut self) -> Pin {
-        todo!()
+        self.pin_at(self.state.revision)
     }
+
+    /// Gives a pin back.
     pub fn unpin(&mut self, pin: Pin) {
-        todo!()
+        self.pins.unpin(&pin);
     }
-    /// 0 or less is the current revision.
-    pub fn begin_hash(&mut self, revision: i64) -> Result<HashTask, CommandError> {
-        todo!()
+
+    fn pin_at(&mut self, revision: i64) -> Pin {
+        let end = self.state.time.0.saturating_add(self.config.pin_age_max_micros);
+        self.pins.pin(revision, Hold::Until(ClusterTime(end)))
     }
-    pub fn step_hash(&self, task: &mut HashTask, records_max: usize) -> Read<Step<ContentAt>> {
-        todo!()
+
+    /// The key as it was at a main revision; 0 or less is the current one.
+    pub fn key_at(&self, key: &[u8], revision: i64) -> Read<Option<KeyValue>> {
+        let at = match self.readable(revision) {
+            Ok(at) => at,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(found) = self.index.entry(key).and_then(|entry| entry.visible(at)) else {
+            return Ok(Ok(None));
+        };
+        Ok(Ok(Some(self.fetch(key, found)?.key_value(found))))
     }
-    pub fn end_hash(&mut self, task: HashTask) {
-        todo!()
+
+    /// The revision to read at, if `revision` is asked for.
+    fn readable(&self, revision: i64) -> Result<i64, CommandError> {
+        if revision <= 0 {
+            return Ok(self.state.revision);
+        }
+        self.check_readable(revision)?;
+        Ok(revision)
     }
-    /// All of begin, step and end at once.
-    pub fn hash_kv(&self, revision: i64) -> Read<ContentAt> {
-        todo!()
+
+    fn check_readable(&self, revision: i64) -> Result<(), CommandError> {
+        if self.state.revision < revision {
+            return Err(CommandError::FutureRevision);
+        }
+        if revision < self.state.compacted {
+            return Err(CommandError::Compacted);
+        }
+        Ok(())
     }
-    /// Takes the oldest whole entries that have not more than `bytes_max` (at least one entry).
-    pub fn begin_commit(&mut self, bytes_max: u64) -> Option<Commit> {
-        todo!()
+
+    /// The record that the index says is there.
+    fn fetch(&self, key: &[u8], revision: Revision) -> Result<Record, Damage> {
+        let record = self.load(revision)?;
+        if record.key != key {
+            return Err(Damage::Mixed(revision));
+        }
+        Ok(record)
     }
-    pub fn finish_commit(&mut self, id: CommitId) {
-        todo!()
-    }
-    /// The last position whose commit is finished (or that the store was opened at).
-    pub fn committed(&self) -> LogPosition {
-        todo!()
-    }
-    pub fn uncommitted_bytes(&self) -> u64 {
-        todo!()
-    }
-    /// Whether there is more to do.
-    pub fn compact_step(&mut self, records_max: usize) -> Result<Step<()>, Damage> {
-        todo!()
-    }
-    pub fn is_compacted_physically(&self, revision: i64) -> bool {
-        todo!()
-    }
-    pub fn snapshot(&mut self) -> SnapshotSource {
-        todo!()
-    }
-    pub fn snapshot_chunk(
-        &self,
-        source: &SnapshotSource,
-        from: Revision,
-        bytes_max: usize,
-    ) -> Result<Chunk, Damage> {
-        todo!()
-    }
-    pub fn end_snapshot(&mut self, source: SnapshotSource) {
-        todo!()
-    }
-    pub fn events(&self, from: i64, records_max: usize) -> Read<Events> {
-        todo!()
+
+    /// The record at a revision that has one.
+    fn load(&self, revision: Revision) -> Result<Record, Damage> {
+        if let Some(record) = self.recent.find(revision) {
+            return Ok(record.clone());
+        }
+        self.records.get(revision)?.ok_or(Damage::Missing(revision))
     }
 }

@@ -1,0 +1,105 @@
+//! Applying an entry: one dispatch, then the clock, the position and the hash move on.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Outcome, Store};
+use crate::{
+    ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context, Damage,
+    PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
+};
+
+impl<R: Rules> Store<R> {
+    /// Applies the entry that follows the last one.
+    ///
+    /// A refusal (the inner error) changes no key and no revision; position, clock and hash move
+    /// on all the same. After [`Damage`] the store is in no defined state and must be dropped.
+    pub fn apply(&mut self, context: Context, command: &Command) -> Outcome {
+        self.begin_entry(context);
+        let outcome = match command {
+            Command::Put(request) => self.on_put(request)?.map(Response::Put),
+            Command::DeleteRange(request) => Ok(Response::DeleteRange(self.delete_range(request)?)),
+            Command::Txn(request) => self.on_txn(request)?.map(Response::Txn),
+            Command::Compact(request) => self.on_compact(*request).map(Response::Compact),
+            Command::SetQuota(request) => Ok(self.on_set_quota(*request)),
+            Command::Advance => Ok(Response::Advance),
+        };
+        self.effects.push(outcome_code(&outcome));
+        self.end_entry(context);
+        Ok(outcome)
+    }
+
+    /// Applies an entry that says nothing to the store: a leader's first, or new members (see
+    /// [`Store::set_members`]).
+    pub fn apply_nothing(&mut self, context: Context) {
+        self.begin_entry(context);
+        self.end_entry(context);
+    }
+
+    fn begin_entry(&mut self, context: Context) {
+        let next = self.state.position.index + 1;
+        assert!(context.position.index == next, "entries are applied in order, each once");
+        self.state.time = self.clock_after(context.time);
+    }
+
+    fn clock_after(&self, stamp: ClusterTime) -> ClusterTime {
+        if self.rules.breaks(Rule::TimeRunsBackwards) { stamp } else { self.state.time.max(stamp) }
+    }
+
+    /// The ballot is left out of the hash: replicas may learn of one entry at different ones.
+    fn end_entry(&mut self, context: Context) {
+        self.end_writing();
+        self.state.position = context.position;
+        self.effects.push(self.state.time.0);
+        self.effects.push(self.state.revision.cast_unsigned());
+        self.effects.push(self.state.compacted.cast_unsigned());
+        self.effects.push(self.state.logical_bytes);
+        self.effects.push(self.state.quota_bytes);
+        self.effects.push(self.state.space_alarm.unwrap_or(u64::MAX));
+        self.effects.push(xxh3_64(&self.state.members));
+        if self.rules.breaks(Rule::HashIgnoresEffects) {
+            self.effects.forget();
+        }
+        self.state.state_hash = self.effects.chain(self.state.state_hash, context.position.index);
+        self.mark_commit();
+    }
+
+    fn on_put(
+        &mut self,
+        request: &PutRequest,
+    ) -> Result<Result<PutResponse, CommandError>, Damage> {
+        let bytes = self.put_bytes(request);
+        if let Err(error) = self.check_put(request).and_then(|()| self.check_space(bytes)) {
+            return Ok(Err(error));
+        }
+        self.put(request).map(Ok)
+    }
+
+    fn on_compact(&mut self, request: CompactRequest) -> Result<CompactResponse, CommandError> {
+        self.compact(request.revision)?;
+        Ok(CompactResponse { revision: self.state.revision })
+    }
+
+    /// A new quota is a new chance: the next write that does not fit raises the alarm again.
+    fn on_set_quota(&mut self, request: SetQuotaRequest) -> Response {
+        self.state.quota_bytes = request.quota_bytes;
+        self.state.space_alarm = None;
+        Response::SetQuota
+    }
+}
+
+/// The outcome as the hash sees it. Part of the format.
+fn outcome_code(outcome: &Result<Response, CommandError>) -> u64 {
+    match outcome {
+        Ok(Response::Put(_)) => 1,
+        Ok(Response::DeleteRange(_)) => 2,
+        Ok(Response::Txn(_)) => 3,
+        Ok(Response::Compact(_)) => 4,
+        Ok(Response::SetQuota) => 5,
+        Ok(Response::Advance) => 6,
+        Err(CommandError::Compacted) => 101,
+        Err(CommandError::FutureRevision) => 102,
+        Err(CommandError::KeyNotFound) => 103,
+        Err(CommandError::LeaseNotFound) => 104,
+        Err(CommandError::NoSpace) => 105,
+    }
+}

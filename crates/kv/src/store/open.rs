@@ -1,0 +1,162 @@
+//! Opening: one scan over the map builds the index and the garbage queue, and proves that the
+//! map has what its checkpoint says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::commit::Commits;
+use super::garbage::{GarbageQueue, Totals};
+use super::index::{Head, KeyIndex, SUB_MAX};
+use super::pins::Pins;
+use super::recent::Recent;
+use super::write::Writing;
+use super::{Config, QUOTA_BYTES_DEFAULT, Store};
+use crate::hash::Effects;
+use crate::{
+    COMPACTED_NEVER, Checkpoint, ClusterTime, ContentHash, LogPosition, OpenError,
+    REVISION_INITIAL, Record, RecordKind, Records, Revision, Rules, ScanLimit, StateHash,
+};
+
+/// How much of the map is read at a time.
+const SCAN_LIMIT: ScanLimit = ScanLimit { records: 4096, bytes: 4 << 20 };
+
+impl<R: Rules> Store<R> {
+    /// Opens the store on a map, fresh or with a commit; it stands where that commit was made.
+    pub fn open(records: Arc<dyn Records>, config: Config, rules: R) -> Result<Self, OpenError> {
+        let state = records.checkpoint()?;
+        let is_fresh = state.is_none();
+        let state = state.unwrap_or_else(fresh);
+        let mut scan = Scan::default();
+        let mut next = Some(Revision::FIRST);
+        while let Some(from) = next {
+            let found = records.scan(from, SCAN_LIMIT)?;
+            if is_fresh && !found.is_empty() {
+                return Err(OpenError::NoCheckpoint);
+            }
+            next = found.last().map(|(last, _)| last.next());
+            for (revision, record) in &found {
+                scan.add(*revision, record, state.revision)?;
+            }
+        }
+        let (index, garbage) = scan.finish(&state)?;
+        Ok(Self {
+            commits: Commits::at(&state),
+            records,
+            config,
+            rules,
+            state,
+            index,
+            garbage,
+            recent: Recent::default(),
+            pins: Pins::default(),
+            writing: Writing::default(),
+            effects: Effects::default(),
+        })
+    }
+}
+
+/// The state before the first entry.
+fn fresh() -> Checkpoint {
+    Checkpoint {
+        position: LogPosition::default(),
+        time: ClusterTime::default(),
+        members: Bytes::new(),
+        state_hash: StateHash::default(),
+        revision: REVISION_INITIAL,
+        compacted: COMPACTED_NEVER,
+        records: 0,
+        content_hash: ContentHash::default(),
+        logical_bytes: 0,
+        quota_bytes: QUOTA_BYTES_DEFAULT,
+        space_alarm: None,
+    }
+}
+
+/// What the scan has learned so far.
+#[derive(Default)]
+struct Scan {
+    index: KeyIndex,
+    found: Totals,
+    superseded: Vec<Superseded>,
+    last: Revision,
+}
+
+/// A version that compaction frees at some revision, in the order of the garbage queue: by that
+/// revision, then tombstones of the revision before, then puts in the order they were written
+/// over.
+struct Superseded {
+    free_at: i64,
+    order: (RecordRank, i64),
+    head: Head,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum RecordRank {
+    Tombstone,
+    Put,
+}
+
+impl Scan {
+    fn add(&mut self, revision: Revision, record: &Record, upto: i64) -> Result<(), OpenError> {
+        let is_in_order = self.last < revision && revision.main <= upto;
+        if !is_in_order || !is_possible(revision, record) {
+            return Err(OpenError::Impossible(revision));
+        }
+        self.last = revision;
+        let head = Head::new(revision, record);
+        self.found.records += 1;
+        self.found.bytes += head.bytes();
+        self.found.hash = self.found.hash.plus(head.hash);
+        let old = self.index.write(&record.key, head);
+        if let Some(old) = old.filter(|old| !old.is_tombstone()) {
+            let order = (RecordRank::Put, revision.sub);
+            self.superseded.push(Superseded { free_at: revision.main, order, head: old });
+        }
+        if head.is_tombstone() {
+            let free_at = head.stamp().free_at(None);
+            let order = (RecordRank::Tombstone, revision.sub);
+            self.superseded.push(Superseded { free_at, order, head });
+        }
+        Ok(())
+    }
+
+    /// Compares what is retained with what the checkpoint says. What was freed and not yet
+    /// removed does not count, so it does not matter how far the removal has come.
+    fn finish(mut self, state: &Checkpoint) -> Result<(KeyIndex, GarbageQueue), OpenError> {
+        let mut garbage = GarbageQueue::default();
+        self.superseded.sort_by_key(|superseded| (superseded.free_at, superseded.order));
+        for superseded in &self.superseded {
+            garbage.push(superseded.free_at, &superseded.head);
+        }
+        let freed = garbage.free(state.compacted);
+        let found = self.found.records - freed.records;
+        if found != state.records {
+            return Err(OpenError::WrongCount { expected: state.records, found });
+        }
+        let found = self.found.hash.minus(freed.hash);
+        if found != state.content_hash {
+            return Err(OpenError::WrongContent { expected: state.content_hash, found });
+        }
+        let found = self.found.bytes - freed.bytes;
+        if found != state.logical_bytes {
+            return Err(OpenError::WrongBytes { expected: state.logical_bytes, found });
+        }
+        Ok((self.index, garbage))
+    }
+}
+
+/// Whether a record can have come from [`Store::apply`].
+fn is_possible(revision: Revision, record: &Record) -> bool {
+    let is_named = REVISION_INITIAL < revision.main && (0..=SUB_MAX).contains(&revision.sub);
+    let is_sized = !record.key.is_empty() && u32::try_from(record.logical_bytes()).is_ok();
+    let is_alive = 1 <= record.version
+        && REVISION_INITIAL < record.create_revision
+        && record.create_revision <= revision.main;
+    is_named
+        && is_sized
+        && match record.kind {
+            RecordKind::Put => is_alive,
+            RecordKind::Tombstone => *record == Record::tombstone(record.key.clone()),
+        }
+}

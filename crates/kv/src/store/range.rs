@@ -1,0 +1,249 @@
+//! Ranges: filters, order, limit and count with etcd's quirks, at once or in slices.
+
+use std::cmp::Reverse;
+
+use bytes::Bytes;
+
+use super::index::{Entry, Span};
+use super::{Pin, Read, Step, Store};
+use crate::{
+    CommandError, Damage, KeyValue, RangeRequest, RangeResponse, Revision, Rules, SortOrder,
+    SortTarget,
+};
+
+/// Bytes of a value that cost as much of a slice's budget as one key.
+const BYTES_PER_UNIT: usize = 4096;
+
+/// A range being read in slices, all at one revision. Give it back with
+/// [`Store::end_range`], whether it is done or not.
+#[derive(Debug)]
+pub struct RangeTask {
+    request: RangeRequest,
+    pin: Pin,
+    /// The store's revision when the task began.
+    revision: i64,
+    found: Found,
+}
+
+impl RangeTask {
+    /// The bytes of keys and values that the task holds by now.
+    pub fn bytes(&self) -> usize {
+        self.found.bytes
+    }
+}
+
+/// What a range has found so far.
+#[derive(Debug, Default)]
+struct Found {
+    kvs: Vec<KeyValue>,
+    count: i64,
+    bytes: usize,
+    /// The last key looked at.
+    last: Option<Bytes>,
+}
+
+/// What is left of a slice: keys to look at, or their worth in bytes of values.
+struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    fn spend(&mut self, units: usize) {
+        self.left = self.left.saturating_sub(units);
+    }
+}
+
+impl<R: Rules> Store<R> {
+    /// Answers a range at once.
+    pub fn range(&self, request: &RangeRequest) -> Read<RangeResponse> {
+        match self.readable(request.revision) {
+            Ok(at) => Ok(Ok(self.range_whole(request, at, self.state.revision)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// A range as an operation of a transaction: it sees what was written before it. Its
+    /// revision was checked.
+    pub(super) fn range_in_txn(&self, request: &RangeRequest) -> Result<RangeResponse, Damage> {
+        let seen = self.revision_seen();
+        let at = if request.revision <= 0 { seen } else { request.revision };
+        self.range_whole(request, at, seen)
+    }
+
+    /// Begins a range in slices. The revision it reads at is held until [`Store::end_range`].
+    pub fn begin_range(&mut self, request: RangeRequest) -> Result<RangeTask, CommandError> {
+        let at = self.readable(request.revision)?;
+        let pin = self.pin_at(at);
+        Ok(RangeTask { request, pin, revision: self.state.revision, found: Found::default() })
+    }
+
+    /// Does a slice of a range: looks at no more than `budget` keys, where 4 KiB of values cost
+    /// as much as a key. [`CommandError::Compacted`] if it took so long that its pin was dropped.
+    pub fn step_range(&self, task: &mut RangeTask, budget: usize) -> Read<Step<RangeResponse>> {
+        assert!(0 < budget, "a slice of nothing would never end");
+        if !self.pins.holds(&task.pin) {
+            return Ok(Err(CommandError::Compacted));
+        }
+        let at = task.pin.revision();
+        if !self.collect(&task.request, at, &mut task.found, Budget { left: budget })? {
+            return Ok(Ok(Step::More));
+        }
+        let found = std::mem::take(&mut task.found);
+        Ok(Ok(Step::Done(answer(&task.request, task.revision, found))))
+    }
+
+    /// Ends a range in slices.
+    pub fn end_range(&mut self, task: RangeTask) {
+        self.unpin(task.pin);
+    }
+
+    fn range_whole(
+        &self,
+        request: &RangeRequest,
+        at: i64,
+        revision: i64,
+    ) -> Result<RangeResponse, Damage> {
+        let mut found = Found::default();
+        let is_whole = self.collect(request, at, &mut found, Budget { left: usize::MAX })?;
+        assert!(is_whole, "an unlimited budget is enough");
+        Ok(answer(request, revision, found))
+    }
+
+    /// Goes on from the last key looked at. Whether the end of the range is reached.
+    fn collect(
+        &self,
+        request: &RangeRequest,
+        at: i64,
+        found: &mut Found,
+        mut budget: Budget,
+    ) -> Result<bool, Damage> {
+        let whole = Span::new(&request.key, &request.range_end);
+        let last = found.last.take();
+        if is_descending(request) {
+            let span = last.as_ref().map_or(whole, |last| whole.before(last));
+            let entries = self.index.span(span).rev();
+            return self.collect_from(entries, request, at, found, &mut budget);
+        }
+        let span = last.as_ref().map_or(whole, |last| whole.after(last));
+        self.collect_from(self.index.span(span), request, at, found, &mut budget)
+    }
+
+    fn collect_from<'a>(
+        &self,
+        entries: impl Iterator<Item = (&'a [u8], &'a Entry)>,
+        request: &RangeRequest,
+        at: i64,
+        found: &mut Found,
+        budget: &mut Budget,
+    ) -> Result<bool, Damage> {
+        let kept_max = kept_max(request);
+        for (key, entry) in entries {
+            budget.spend(1);
+            if let Some(revision) = entry.visible(at) {
+                found.count += 1;
+                if found.kvs.len() < kept_max && is_mod_wanted(request, revision.main) {
+                    self.keep(request, key, revision, found, budget)?;
+                }
+            }
+            if budget.left == 0 {
+                found.last = Some(Bytes::copy_from_slice(key));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn keep(
+        &self,
+        request: &RangeRequest,
+        key: &[u8],
+        revision: Revision,
+        found: &mut Found,
+        budget: &mut Budget,
+    ) -> Result<(), Damage> {
+        let record = self.fetch(key, revision)?;
+        budget.spend(record.value.len() / BYTES_PER_UNIT);
+        if !is_create_wanted(request, record.create_revision) {
+            return Ok(());
+        }
+        let mut kv = record.key_value(revision);
+        if request.keys_only && request.sort_target != SortTarget::Value {
+            kv.value = Bytes::new();
+        }
+        found.bytes += kv.key.len() + kv.value.len();
+        found.kvs.push(kv);
+        Ok(())
+    }
+}
+
+/// How many keys to keep, in the order they are visited. One more than the limit, to know
+/// whether there are more. All, if the order or the filters must see all.
+///
+/// etcd limits first and sorts afterwards if a target is given without an order: of the keys
+/// kept it then returns the lowest.
+fn kept_max(request: &RangeRequest) -> usize {
+    if request.count_only {
+        return 0;
+    }
+    let has_filter = request.min_mod_revision != 0
+        || request.max_mod_revision != 0
+        || request.min_create_revision != 0
+        || request.max_create_revision != 0;
+    let is_visited_in_order = request.sort_target == SortTarget::Key;
+    let is_limited_first = request.sort_order == SortOrder::None && !has_filter;
+    if request.limit <= 0 || !(is_visited_in_order || is_limited_first) {
+        return usize::MAX;
+    }
+    usize::try_from(request.limit).map_or(usize::MAX, |limit| limit.saturating_add(1))
+}
+
+fn is_descending(request: &RangeRequest) -> bool {
+    request.sort_order == SortOrder::Descend && request.sort_target == SortTarget::Key
+}
+
+fn is_mod_wanted(request: &RangeRequest, revision: i64) -> bool {
+    is_within(revision, request.min_mod_revision, request.max_mod_revision)
+}
+
+fn is_create_wanted(request: &RangeRequest, revision: i64) -> bool {
+    is_within(revision, request.min_create_revision, request.max_create_revision)
+}
+
+fn is_within(revision: i64, min: i64, max: i64) -> bool {
+    (min == 0 || min <= revision) && (max == 0 || revision <= max)
+}
+
+fn answer(request: &RangeRequest, revision: i64, found: Found) -> RangeResponse {
+    let Found { mut kvs, count, .. } = found;
+    sort(request, &mut kvs);
+    let limit = usize::try_from(request.limit).unwrap_or(0);
+    let more = 0 < limit && limit < kvs.len();
+    if more {
+        kvs.truncate(limit);
+    }
+    if request.keys_only {
+        for kv in &mut kvs {
+            kv.value = Bytes::new();
+        }
+    }
+    RangeResponse { revision, kvs, more, count }
+}
+
+/// Keys were visited in order, so only the other targets are left to sort.
+fn sort(request: &RangeRequest, kvs: &mut [KeyValue]) {
+    match request.sort_target {
+        SortTarget::Key => {}
+        SortTarget::Version => sort_by(request.sort_order, kvs, |kv| kv.version),
+        SortTarget::Create => sort_by(request.sort_order, kvs, |kv| kv.create_revision),
+        SortTarget::Mod => sort_by(request.sort_order, kvs, |kv| kv.mod_revision),
+        SortTarget::Value => sort_by(request.sort_order, kvs, |kv| kv.value.clone()),
+    }
+}
+
+/// Equals stay in key order, whichever way the rest goes.
+fn sort_by<T: Ord>(order: SortOrder, kvs: &mut [KeyValue], by: impl Fn(&KeyValue) -> T) {
+    match order {
+        SortOrder::Descend => kvs.sort_by_key(|kv| Reverse(by(kv))),
+        SortOrder::None | SortOrder::Ascend => kvs.sort_by_key(by),
+    }
+}

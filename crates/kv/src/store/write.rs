@@ -1,0 +1,163 @@
+//! Writing: the one place where a record comes to be, and all sums follow.
+
+use bytes::Bytes;
+
+use super::Store;
+use super::index::{Head, Span};
+use crate::{
+    CommandError, Damage, DeleteRangeRequest, DeleteRangeResponse, KeyValue, LeaseId, PutRequest,
+    PutResponse, RECORD_OVERHEAD_BYTES, Record, RecordKind, Revision, Rule, Rules,
+};
+
+/// What the entry being applied has written so far.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
+    /// How many records.
+    changes: i64,
+    /// The tombstones among them. They are queued as garbage when the entry ends, because they
+    /// are freed by a later compaction than everything else that it supersedes.
+    tombstones: Vec<Head>,
+}
+
+impl<R: Rules> Store<R> {
+    /// The main revision that a read sees: that of the entry being applied, once it has written.
+    pub(super) fn revision_seen(&self) -> i64 {
+        self.state.revision + i64::from(0 < self.writing.changes)
+    }
+
+    /// Writes one key. The caller has made every check.
+    pub(super) fn put(&mut self, request: &PutRequest) -> Result<PutResponse, Damage> {
+        let head = self.index.head(&request.key).copied();
+        let has_to_read = request.prev_kv || request.ignore_value || request.ignore_lease;
+        let old = match head.filter(|_| has_to_read) {
+            Some(head) => Some((head.revision(), self.fetch(&request.key, head.revision())?)),
+            None => None,
+        };
+        let record = self.record_of(request, head.as_ref(), old.as_ref().map(|(_, old)| old));
+        let revision = self.write(record);
+        let prev_kv = old.filter(|_| request.prev_kv).map(|(at, old)| old.key_value(at));
+        Ok(PutResponse { revision: revision.main, prev_kv })
+    }
+
+    /// The record that a put makes of what was there. A key whose value or lease is to be kept
+    /// existed before the entry, but an earlier operation of the same transaction may have
+    /// deleted it (through a range that the duplicate check does not see): it has none then.
+    fn record_of(&self, request: &PutRequest, head: Option<&Head>, old: Option<&Record>) -> Record {
+        let value = match old {
+            Some(old) if request.ignore_value => old.value.clone(),
+            _ => request.value.clone(),
+        };
+        let lease = match old {
+            Some(old) if request.ignore_lease => old.lease,
+            _ => request.lease,
+        };
+        let created = self.state.revision + 1;
+        Record {
+            key: request.key.clone(),
+            value,
+            create_revision: head.map_or(created, |head| head.create_revision),
+            version: head.map_or(1, |head| head.version + 1),
+            lease,
+            kind: RecordKind::Put,
+        }
+    }
+
+    /// Deletes the keys of a range, in key order.
+    pub(super) fn delete_range(
+        &mut self,
+        request: &DeleteRangeRequest,
+    ) -> Result<DeleteRangeResponse, Damage> {
+        let span = Span::new(&request.key, &request.range_end);
+        let live = self.index.span(span).filter_map(|(key, entry)| {
+            let head = entry.live()?;
+            Some((Bytes::copy_from_slice(key), head.revision()))
+        });
+        let found: Vec<_> = live.collect();
+        let mut prev_kvs = Vec::new();
+        if request.prev_kv {
+            for (key, revision) in &found {
+                prev_kvs.push(self.prev_kv(key, *revision)?);
+            }
+        }
+        let deleted = i64::try_from(found.len()).expect("keys in memory are countable");
+        for (key, _) in found {
+            self.write(Record::tombstone(key));
+        }
+        if deleted == 0 && self.rules.breaks(Rule::EmptyDeleteTakesRevision) {
+            self.state.revision += 1;
+        }
+        Ok(DeleteRangeResponse { revision: self.revision_seen(), deleted, prev_kvs })
+    }
+
+    fn prev_kv(&self, key: &[u8], revision: Revision) -> Result<KeyValue, Damage> {
+        Ok(self.fetch(key, revision)?.key_value(revision))
+    }
+
+    /// Stores one record under the next revision.
+    ///
+    /// Everything that follows the life of a key hangs here: index, sums, garbage, hash; and the
+    /// attachment of keys to leases, when leases come: the old record's lease loses the key, the
+    /// new one's gains it.
+    fn write(&mut self, record: Record) -> Revision {
+        let revision = Revision::new(self.state.revision + 1, self.writing.changes);
+        let head = Head::new(revision, &record);
+        let old = self.index.write(&record.key, head);
+        if let Some(old) = old.filter(|old| !old.is_tombstone()) {
+            self.garbage.push(revision.main, &old);
+        }
+        if head.is_tombstone() {
+            self.writing.tombstones.push(head);
+        }
+        self.state.records += 1;
+        self.state.logical_bytes += head.bytes();
+        self.state.content_hash = self.state.content_hash.plus(head.hash);
+        self.effects.push(head.hash.0);
+        self.recent.push(revision, record);
+        self.writing.changes += 1;
+        revision
+    }
+
+    /// Ends the writing of an entry: its revision becomes the store's.
+    pub(super) fn end_writing(&mut self) {
+        self.state.revision = self.revision_seen();
+        self.writing.changes = 0;
+        for head in self.writing.tombstones.drain(..) {
+            self.garbage.push(head.stamp().free_at(None), &head);
+        }
+    }
+
+    /// Whether a put can be done, but for its space. Nothing is changed.
+    pub(super) fn check_put(&self, request: &PutRequest) -> Result<(), CommandError> {
+        self.check_lease(request.lease)?;
+        let keeps = request.ignore_value || request.ignore_lease;
+        if keeps && self.index.head(&request.key).is_none() {
+            return Err(CommandError::KeyNotFound);
+        }
+        Ok(())
+    }
+
+    /// Whether a key may be attached to `lease`. No command grants a lease, so none exists.
+    #[expect(clippy::unused_self, reason = "the store is where leases are looked up")]
+    fn check_lease(&self, lease: LeaseId) -> Result<(), CommandError> {
+        if lease == LeaseId::NONE { Ok(()) } else { Err(CommandError::LeaseNotFound) }
+    }
+
+    /// The logical bytes that a put adds.
+    pub(super) fn put_bytes(&self, request: &PutRequest) -> u64 {
+        let kept = self.index.head(&request.key).filter(|_| request.ignore_value);
+        kept.map_or_else(
+            || RECORD_OVERHEAD_BYTES + request.key.len() as u64 + request.value.len() as u64,
+            Head::bytes,
+        )
+    }
+
+    /// Whether `bytes` more fit into the quota. If not, the alarm is on until space is freed.
+    pub(super) fn check_space(&mut self, bytes: u64) -> Result<(), CommandError> {
+        let wanted = self.state.logical_bytes.saturating_add(bytes);
+        if wanted <= self.state.quota_bytes || self.rules.breaks(Rule::QuotaIgnored) {
+            return Ok(());
+        }
+        self.state.space_alarm.get_or_insert(self.state.logical_bytes);
+        Err(CommandError::NoSpace)
+    }
+}
