@@ -31,6 +31,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 /// keeps no more than that frame in memory, and the buffer is used again.
 pub const COPY_BYTES_MAX: usize = 16 << 10;
 
+const ROOM_BYTES_MIN: usize = 64 << 10;
+
 /// A message that no peer would take. Nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadTooLong {
@@ -139,7 +141,7 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Where to read into directly, behind what is there.
+    /// Where to read into directly, behind what is there. Room is the reader's to make.
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
@@ -168,11 +170,17 @@ impl FrameDecoder {
 
         let end = FRAME_HEAD_BYTES - 1 + length;
         if self.buffer.len() < end {
-            self.buffer.reserve(end - self.buffer.len());
+            self.make_room(end - self.buffer.len());
             return Ok(None);
         }
         self.check_crc(end)?;
         Ok(Some(self.take(end)))
+    }
+
+    /// Makes room for what is missing, though not for more than came already: a length that is
+    /// only claimed takes no memory.
+    fn make_room(&mut self, missing: usize) {
+        self.buffer.reserve(missing.min(self.buffer.len().max(ROOM_BYTES_MIN)));
     }
 
     fn check_length(&self, length: usize) -> Result<(), FrameError> {
