@@ -18,6 +18,7 @@ use core::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::error::DecodeError;
 use crate::wire::Wire;
 
 /// Bytes before the payload.
@@ -77,6 +78,20 @@ pub struct Frame {
     pub version: u8,
     /// A message.
     pub payload: Bytes,
+}
+
+impl Frame {
+    /// The message in it, if it has the version agreed for this connection.
+    pub fn message<T: Wire>(self, version: u8) -> Result<T, DecodeError> {
+        if self.version != version {
+            return Err(DecodeError::Version {
+                what: "frame",
+                found: self.version,
+                newest: version,
+            });
+        }
+        T::decode(self.payload)
+    }
 }
 
 /// Why a connection's bytes are no frames. It cannot go on.

@@ -9,18 +9,18 @@
 //! form only. Byte strings are slices of what was decoded, so they keep all of it in memory:
 //! whoever keeps a few bytes for long copies them.
 
-mod command;
-mod entry;
-mod error;
-mod frame;
-mod handshake;
-mod peer;
+pub mod command;
+pub mod entry;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod peer;
 mod primitives;
 mod raft;
 mod reader;
-mod record;
-mod wire;
-mod write;
+pub mod record;
+pub mod wire;
+pub mod write;
 
 pub use command::{COMMAND_VERSION, decode_command, encode_command};
 pub use entry::{
@@ -36,7 +36,7 @@ pub use handshake::{
     Channel, ClusterId, EngineKind, HANDSHAKE_BYTES_MAX, HANDSHAKE_VERSION, HandshakeRefusal,
     Hello, HelloReply, PROTOCOL, ProtocolRange,
 };
-pub use peer::{ForwardedProposal, PeerMessage, SnapshotChunk, TransferId};
+pub use peer::{ForwardedProposal, PeerMessage, SnapshotChunk, SnapshotMessage, TransferId};
 pub use record::{
     CHECKPOINT_VERSION, RECORD_VERSION, decode_checkpoint, decode_record, encode_checkpoint,
     encode_record,

@@ -99,8 +99,15 @@ pub enum PeerMessage<M> {
         /// Why.
         refusal: Refusal,
     },
+    /// About the transfer of a snapshot.
+    Snapshot(SnapshotMessage),
+}
+
+/// How a snapshot gets from one node's state machine to another's; engines take no part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotMessage {
     /// "You need a snapshot; pull it."
-    SnapshotOffer {
+    Offer {
         /// The sender's name for this attempt.
         transfer: TransferId,
         /// How far it reaches.
@@ -109,23 +116,23 @@ pub enum PeerMessage<M> {
         records: u64,
     },
     /// "Send the records from here on." Also how a broken transfer goes on.
-    SnapshotPull {
+    Pull {
         /// Copied from the offer.
         transfer: TransferId,
         /// The first revision wanted.
         from: Revision,
     },
     /// The answer to a pull.
-    SnapshotChunk(SnapshotChunk),
+    Chunk(SnapshotChunk),
     /// "I hold the whole snapshot, durably and verified."
-    SnapshotHeld {
+    Held {
         /// Copied from the offer.
         transfer: TransferId,
         /// How far it reaches.
         meta: Meta,
     },
     /// The transfer is over on the sender's side, whatever the reason; from either end.
-    SnapshotAborted {
+    Aborted {
         /// Copied from the offer.
         transfer: TransferId,
     },
@@ -165,21 +172,7 @@ impl<M: Wire> Wire for PeerMessage<M> {
                 id.put(out);
                 refusal.put(out);
             }
-            Self::SnapshotOffer { transfer, meta, records } => {
-                transfer.put(out);
-                records.put(out);
-                meta.put(out);
-            }
-            Self::SnapshotPull { transfer, from } => {
-                transfer.put(out);
-                from.put(out);
-            }
-            Self::SnapshotChunk(chunk) => chunk.put(out),
-            Self::SnapshotHeld { transfer, meta } => {
-                transfer.put(out);
-                meta.put(out);
-            }
-            Self::SnapshotAborted { transfer } => transfer.put(out),
+            Self::Snapshot(message) => put_snapshot(message, out),
         }
     }
 
@@ -189,7 +182,10 @@ impl<M: Wire> Wire for PeerMessage<M> {
         if tag == ENGINE {
             return M::decode(bytes).map(Self::Engine);
         }
-        let message = read_hosts(tag, &mut reader)?;
+        let message = match read_snapshot(tag, &mut reader)? {
+            Some(message) => Self::Snapshot(message),
+            None => read_request(tag, &mut reader)?,
+        };
         reader.finish()?;
         Ok(message)
     }
@@ -205,16 +201,57 @@ fn tag<M>(message: &PeerMessage<M>) -> u8 {
         PeerMessage::Read { .. } => READ,
         PeerMessage::ReadReleased { .. } => READ_RELEASED,
         PeerMessage::ReadRefused { .. } => READ_REFUSED,
-        PeerMessage::SnapshotOffer { .. } => SNAPSHOT_OFFER,
-        PeerMessage::SnapshotPull { .. } => SNAPSHOT_PULL,
-        PeerMessage::SnapshotChunk(_) => SNAPSHOT_CHUNK,
-        PeerMessage::SnapshotHeld { .. } => SNAPSHOT_HELD,
-        PeerMessage::SnapshotAborted { .. } => SNAPSHOT_ABORTED,
+        PeerMessage::Snapshot(SnapshotMessage::Offer { .. }) => SNAPSHOT_OFFER,
+        PeerMessage::Snapshot(SnapshotMessage::Pull { .. }) => SNAPSHOT_PULL,
+        PeerMessage::Snapshot(SnapshotMessage::Chunk(_)) => SNAPSHOT_CHUNK,
+        PeerMessage::Snapshot(SnapshotMessage::Held { .. }) => SNAPSHOT_HELD,
+        PeerMessage::Snapshot(SnapshotMessage::Aborted { .. }) => SNAPSHOT_ABORTED,
     }
 }
 
-/// Reads what hosts, not engines, say.
-fn read_hosts<M>(tag: u8, reader: &mut Reader<'_>) -> Result<PeerMessage<M>, DecodeError> {
+fn put_snapshot(message: &SnapshotMessage, out: &mut BytesMut) {
+    match message {
+        SnapshotMessage::Offer { transfer, meta, records } => {
+            transfer.put(out);
+            records.put(out);
+            meta.put(out);
+        }
+        SnapshotMessage::Pull { transfer, from } => {
+            transfer.put(out);
+            from.put(out);
+        }
+        SnapshotMessage::Chunk(chunk) => chunk.put(out),
+        SnapshotMessage::Held { transfer, meta } => {
+            transfer.put(out);
+            meta.put(out);
+        }
+        SnapshotMessage::Aborted { transfer } => transfer.put(out),
+    }
+}
+
+/// What follows a tag of a snapshot message; nothing is read for any other tag.
+fn read_snapshot(tag: u8, reader: &mut Reader<'_>) -> Result<Option<SnapshotMessage>, DecodeError> {
+    Ok(Some(match tag {
+        SNAPSHOT_OFFER => {
+            let transfer = TransferId::read(reader)?;
+            let records = u64::read(reader)?;
+            SnapshotMessage::Offer { transfer, meta: Meta::read(reader)?, records }
+        }
+        SNAPSHOT_PULL => SnapshotMessage::Pull {
+            transfer: TransferId::read(reader)?,
+            from: Revision::read(reader)?,
+        },
+        SNAPSHOT_CHUNK => SnapshotMessage::Chunk(SnapshotChunk::read(reader)?),
+        SNAPSHOT_HELD => {
+            SnapshotMessage::Held { transfer: TransferId::read(reader)?, meta: Meta::read(reader)? }
+        }
+        SNAPSHOT_ABORTED => SnapshotMessage::Aborted { transfer: TransferId::read(reader)? },
+        _ => return Ok(None),
+    }))
+}
+
+/// What follows a tag of a forwarded request or its answer.
+fn read_request<M>(tag: u8, reader: &mut Reader<'_>) -> Result<PeerMessage<M>, DecodeError> {
     Ok(match tag {
         FORWARD => {
             PeerMessage::Forward { ballot: Ballot::read(reader)?, proposals: Vec::read(reader)? }
@@ -228,21 +265,6 @@ fn read_hosts<M>(tag: u8, reader: &mut Reader<'_>) -> Result<PeerMessage<M>, Dec
             id: RequestId::read(reader)?,
             refusal: Refusal::read(reader)?,
         },
-        SNAPSHOT_OFFER => {
-            let transfer = TransferId::read(reader)?;
-            let records = u64::read(reader)?;
-            PeerMessage::SnapshotOffer { transfer, meta: Meta::read(reader)?, records }
-        }
-        SNAPSHOT_PULL => PeerMessage::SnapshotPull {
-            transfer: TransferId::read(reader)?,
-            from: Revision::read(reader)?,
-        },
-        SNAPSHOT_CHUNK => PeerMessage::SnapshotChunk(SnapshotChunk::read(reader)?),
-        SNAPSHOT_HELD => PeerMessage::SnapshotHeld {
-            transfer: TransferId::read(reader)?,
-            meta: Meta::read(reader)?,
-        },
-        SNAPSHOT_ABORTED => PeerMessage::SnapshotAborted { transfer: TransferId::read(reader)? },
         found => return Err(DecodeError::BadTag { what: NAME, found }),
     })
 }

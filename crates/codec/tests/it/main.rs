@@ -1,1 +1,10 @@
-//! Tests of the formats.
+//! Tests of the formats, through the public functions only.
+
+mod allocation;
+mod frames;
+mod golden;
+mod handshake;
+mod hostile;
+mod round_trip;
+mod samples;
+mod strategies;
