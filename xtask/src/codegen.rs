@@ -1,8 +1,8 @@
 //! Compiles `proto/` to Rust, without `protoc` and without a `build.rs`.
 //!
-//! The result is committed, so that building the project needs neither, and the difference between
-//! two versions of the interface is reviewed like any other code. `--check` fails when the committed
-//! files are not what `proto/` compiles to.
+//! The result is committed, so that building the project needs neither, and a change of the
+//! interface is reviewed like any other code. `--check` fails when the committed files are not what
+//! `proto/` compiles to.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,12 +41,16 @@ pub(crate) struct Arguments {
 
 /// Writes the generated files, or checks them.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let generated = generate(workspace)?;
-    let directory = workspace.path(GENERATED);
     if arguments.check {
-        return compare(&read_directory(&directory)?, &generated);
+        return check(workspace);
     }
-    write_directory(&directory, &generated)
+    write_directory(&workspace.path(GENERATED), &generate(workspace)?)
+}
+
+/// Fails if the committed files are not what `proto/` compiles to.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let committed = read_directory(&workspace.path(GENERATED))?;
+    compare(&committed, &generate(workspace)?)
 }
 
 /// Compiles the interface in a scratch directory.

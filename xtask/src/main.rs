@@ -6,8 +6,14 @@
 // A command line tool talks to its terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod ci;
 mod codegen;
+mod readme;
+mod tidy;
+mod tools;
 mod workspace;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -15,7 +21,7 @@ use workspace::Workspace;
 
 /// The repository's own tasks.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -23,13 +29,32 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run the gate.
+    Ci(ci::Arguments),
     /// Compile proto/ into crates/etcdapi/src/gen.
     Codegen(codegen::Arguments),
+    /// Check the house rules that no compiler knows.
+    Tidy,
+    /// Run every command block of README.md.
+    Readme,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let workspace = Workspace::of_this_build();
-    match Arguments::parse().task {
-        Task::Codegen(arguments) => codegen::run(&workspace, &arguments),
+    match run(&workspace, &Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(workspace: &Workspace, task: &Task) -> Result<()> {
+    match task {
+        Task::Ci(arguments) => ci::run(workspace, arguments),
+        Task::Codegen(arguments) => codegen::run(workspace, arguments),
+        Task::Tidy => tidy::run(workspace),
+        Task::Readme => readme::run(workspace),
     }
 }
