@@ -62,3 +62,22 @@ pub enum Rule {
     /// A full window that lost everything is never probed.
     SkipProbe,
 }
+
+impl Rule {
+    /// Every rule, so that a test can break each in turn.
+    pub const ALL: [Self; 13] = [
+        Self::VoteBeforeDurable,
+        Self::AcknowledgeBeforeDurable,
+        Self::CountOwnUndurable,
+        Self::CommitOlderTerm,
+        Self::VoteForShorterLog,
+        Self::VoteTwice,
+        Self::TruncateOnDuplicate,
+        Self::SkipNoop,
+        Self::ReadWithoutConfirmation,
+        Self::ReadBeforeOwnCommit,
+        Self::CommitBeyondMatch,
+        Self::SkipCheckQuorum,
+        Self::SkipProbe,
+    ];
+}
