@@ -28,6 +28,11 @@ pub const FRAME_HEAD_BYTES: usize = 9;
 /// of `append_bytes_max` and one entry beyond it.
 pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
+/// The longest encoded command that may be proposed, in bytes. A message may gather entries or
+/// forwarded proposals up to as much again, 64 bytes each counted beside the payload, and one
+/// command beyond it, and still fits its frame.
+pub const COMMAND_BYTES_MAX: usize = 7 << 20;
+
 /// Frames up to this many bytes are copied out of the read buffer: what keeps a slice of one then
 /// keeps no more than that frame in memory, and the buffer is used again.
 pub const COPY_BYTES_MAX: usize = 16 << 10;

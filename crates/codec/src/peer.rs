@@ -52,7 +52,7 @@ pub struct SnapshotChunk {
     pub transfer: TransferId,
     /// Copied from the pull.
     pub from: Revision,
-    /// Every record from there up to `next`, ascending.
+    /// Every record from there up to `next`, ascending. Within [`crate::PAYLOAD_BYTES_MAX`].
     pub records: Vec<(Revision, Record)>,
     /// Where the next chunk starts; `None` in the last one.
     pub next: Option<Revision>,
@@ -70,7 +70,8 @@ pub enum PeerMessage<M> {
     Forward {
         /// The ballot whose leader is meant.
         ballot: Ballot,
-        /// In the order of their sequence numbers.
+        /// In the order of their sequence numbers. The sender splits what would exceed
+        /// [`crate::PAYLOAD_BYTES_MAX`].
         proposals: Vec<ForwardedProposal>,
     },
     /// Definite: none of these was appended.
