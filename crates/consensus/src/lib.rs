@@ -6,6 +6,7 @@
 
 pub mod ballot;
 pub mod config;
+mod durability;
 pub mod effects;
 pub mod engine;
 pub mod entry;
@@ -14,8 +15,10 @@ pub mod input;
 pub mod log;
 pub mod members;
 pub mod outcome;
+mod proposals;
 pub mod quorum;
 pub mod raft;
+mod random;
 pub mod rules;
 pub mod status;
 pub mod time;

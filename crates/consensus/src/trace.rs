@@ -74,6 +74,11 @@ pub enum What {
         /// That reaches this far.
         index: Index,
     },
+    /// It began to hand leadership over.
+    HandingOver {
+        /// To this peer.
+        to: NodeId,
+    },
     /// It ignored a message.
     Ignored {
         /// The sender.
@@ -102,6 +107,8 @@ pub enum Reason {
     QuorumLost,
     /// The node's own disk does not keep up.
     DiskStalled,
+    /// The node's own disk is full.
+    StorageFull,
     /// The leader handed over.
     Transfer,
     /// The term is behind.

@@ -1,0 +1,151 @@
+//! What awaits the disk: writes, and the messages that may not leave before them.
+
+use std::collections::VecDeque;
+
+use crate::effects::Envelope;
+use crate::ids::WriteId;
+use crate::time::Instant;
+use crate::write::{Write, WriteBatch};
+
+/// Writes on their way to the disk, and the messages held back for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Durability<M> {
+    pending: Vec<Write>,
+    /// The newest batch issued.
+    issued: WriteId,
+    /// The newest batch known to be durable.
+    persisted: WriteId,
+    /// When each batch that is not durable yet was issued.
+    outstanding: VecDeque<(WriteId, Instant)>,
+    held: Vec<Held<M>>,
+}
+
+/// A message that promises what a write makes durable.
+#[derive(Clone, Debug)]
+struct Held<M> {
+    after: WriteId,
+    /// The round it was made in. A promise of an older round is void.
+    round: u64,
+    envelope: Envelope<M>,
+}
+
+impl<M> Durability<M> {
+    /// Nothing written yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            pending: Vec::new(),
+            issued: WriteId(0),
+            persisted: WriteId(0),
+            outstanding: VecDeque::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// Adds a change to the batch that the next [`Self::issue`] makes.
+    pub(crate) fn write(&mut self, write: Write) {
+        self.pending.push(write);
+    }
+
+    /// Whether there is anything to issue.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The batch that will hold what is written now.
+    pub(crate) fn next(&self) -> WriteId {
+        WriteId(self.issued.0 + 1)
+    }
+
+    /// Whether a batch is durable.
+    pub(crate) fn is_persisted(&self, write: WriteId) -> bool {
+        write <= self.persisted
+    }
+
+    /// Makes a batch of what is pending.
+    pub(crate) fn issue(&mut self, now: Instant) -> Option<WriteBatch> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        self.issued = self.next();
+        self.outstanding.push_back((self.issued, now));
+        Some(WriteBatch { id: self.issued, writes: core::mem::take(&mut self.pending) })
+    }
+
+    /// Takes note that a batch and all before it are durable.
+    pub(crate) fn on_persisted(&mut self, write: WriteId) {
+        assert!(write <= self.issued, "a batch is durable that was never issued");
+        self.persisted = self.persisted.max(write);
+        while self.outstanding.front().is_some_and(|&(id, _)| id <= write) {
+            self.outstanding.pop_front();
+        }
+    }
+
+    /// Since when the oldest batch awaits the disk.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        self.outstanding.front().map(|&(_, since)| since)
+    }
+
+    /// Holds a message back until `after` is durable.
+    pub(crate) fn hold(&mut self, after: WriteId, round: u64, envelope: Envelope<M>) {
+        self.held.push(Held { after, round, envelope });
+    }
+
+    /// The messages that nothing holds back any more, in the order they were made. Those of
+    /// another round than `round` are dropped.
+    pub(crate) fn release(&mut self, round: u64) -> impl Iterator<Item = Envelope<M>> + use<'_, M> {
+        let persisted = self.persisted;
+        self.held
+            .extract_if(.., move |held| held.after <= persisted || held.round != round)
+            .filter(move |held| held.round == round)
+            .map(|held| held.envelope)
+    }
+
+    /// How many messages are held back.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Index, NodeId};
+
+    fn envelope(message: u8) -> Envelope<u8> {
+        Envelope { to: NodeId(2), message }
+    }
+
+    #[test]
+    fn a_message_leaves_after_its_write_and_only_in_its_round() {
+        let mut durability = Durability::new();
+        durability.write(Write::TruncateFrom(Index(1)));
+        durability.hold(durability.next(), 1, envelope(1));
+        let first = durability.issue(Instant::ORIGIN).expect("a write is pending").id;
+        durability.write(Write::TruncateFrom(Index(1)));
+        durability.hold(durability.next(), 2, envelope(2));
+        durability.hold(durability.next(), 1, envelope(3));
+        let second = durability.issue(Instant::ORIGIN).expect("a write is pending").id;
+
+        assert_eq!(durability.release(2).count(), 0, "nothing is durable yet");
+        durability.on_persisted(first);
+        assert_eq!(durability.release(2).count(), 0, "the first was made in an older round");
+        durability.on_persisted(second);
+        let released: Vec<u8> = durability.release(2).map(|envelope| envelope.message).collect();
+        assert_eq!(released, [2]);
+        assert_eq!(durability.held(), 0);
+    }
+
+    #[test]
+    fn the_oldest_unacknowledged_batch_tells_since_when_the_disk_is_slow() {
+        let mut durability: Durability<u8> = Durability::new();
+        for micros in [10, 20] {
+            durability.write(Write::TruncateFrom(Index(1)));
+            durability.issue(Instant::from_micros(micros));
+        }
+        assert_eq!(durability.waiting_since(), Some(Instant::from_micros(10)));
+        durability.on_persisted(WriteId(1));
+        assert_eq!(durability.waiting_since(), Some(Instant::from_micros(20)));
+        durability.on_persisted(WriteId(2));
+        assert_eq!(durability.waiting_since(), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Proposals that were given a place in the log and have not ended yet.
+
+use std::collections::VecDeque;
+
+use crate::ballot::Ballot;
+use crate::ids::{Index, ProposalId};
+use crate::outcome::{Outcome, Proposed};
+
+/// Proposals in the order of their indices.
+///
+/// Each leaves exactly once: when its index is committed, or when a snapshot covers it. A proposal
+/// of an earlier leadership stays until then, for it may still be committed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proposals {
+    tracked: VecDeque<Tracked>,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tracked {
+    index: Index,
+    /// With the index, the name of the entry for ever.
+    ballot: Ballot,
+    id: ProposalId,
+    bytes: u64,
+}
+
+impl Proposals {
+    /// How many have not ended.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.tracked.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Their bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes note of a proposal at the end of the log.
+    pub(crate) fn track(&mut self, index: Index, ballot: Ballot, id: ProposalId, bytes: u64) {
+        let tracked = Tracked { index, ballot, id, bytes };
+        self.bytes += bytes;
+        // Out of order only after a truncation: an older proposal still waits at a higher index.
+        let place = match self.tracked.back() {
+            Some(newest) if index < newest.index => {
+                self.tracked.partition_point(|other| other.index <= index)
+            }
+            _ => self.tracked.len(),
+        };
+        self.tracked.insert(place, tracked);
+    }
+
+    /// Ends the proposals up to `upto`, which is committed: with the entry that has their ballot,
+    /// or with another in their place.
+    pub(crate) fn settle(
+        &mut self,
+        upto: Index,
+        ballot_at: impl Fn(Index) -> Option<Ballot>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        self.end(upto, outcomes, |tracked| {
+            let committed = ballot_at(tracked.index).expect("a committed entry has a ballot");
+            if committed == tracked.ballot {
+                return Proposed::Committed { index: tracked.index };
+            }
+            Proposed::Displaced
+        });
+    }
+
+    /// Ends the proposals up to `upto` whose entries were replaced by a snapshot: nothing tells
+    /// any more what was committed there.
+    pub(crate) fn lose(&mut self, upto: Index, outcomes: &mut Vec<Outcome>) {
+        self.end(upto, outcomes, |_| Proposed::Unknown);
+    }
+
+    fn end(
+        &mut self,
+        upto: Index,
+        outcomes: &mut Vec<Outcome>,
+        result: impl Fn(&Tracked) -> Proposed,
+    ) {
+        while self.tracked.front().is_some_and(|tracked| tracked.index <= upto) {
+            let tracked = self.tracked.pop_front().expect("its presence was just checked");
+            self.bytes -= tracked.bytes;
+            outcomes.push(Outcome::Proposal { id: tracked.id, result: result(&tracked) });
+        }
+    }
+
+    /// The indices and ballots that wait, ascending by index.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Index, Ballot)> {
+        self.tracked.iter().map(|tracked| (tracked.index, tracked.ballot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Incarnation, NodeId};
+
+    fn id(sequence: u64) -> ProposalId {
+        ProposalId { node: NodeId(1), incarnation: Incarnation(1), sequence }
+    }
+
+    fn ballot(round: u64) -> Ballot {
+        Ballot { round, node: NodeId(1) }
+    }
+
+    #[test]
+    fn two_proposals_at_one_index_end_differently() {
+        let mut proposals = Proposals::default();
+        proposals.track(Index(5), ballot(1), id(1), 10);
+        proposals.track(Index(6), ballot(1), id(2), 10);
+        // The log was cut back to 4, and the node leads again.
+        proposals.track(Index(5), ballot(3), id(3), 10);
+        let mut outcomes = Vec::new();
+        proposals.settle(Index(5), |_| Some(ballot(3)), &mut outcomes);
+        assert_eq!(
+            outcomes,
+            [
+                Outcome::Proposal { id: id(1), result: Proposed::Displaced },
+                Outcome::Proposal { id: id(3), result: Proposed::Committed { index: Index(5) } },
+            ]
+        );
+        assert_eq!((proposals.count(), proposals.bytes()), (1, 10));
+    }
+
+    #[test]
+    fn a_snapshot_over_a_proposal_leaves_it_unknown() {
+        let mut proposals = Proposals::default();
+        proposals.track(Index(5), ballot(1), id(1), 10);
+        proposals.track(Index(9), ballot(1), id(2), 10);
+        let mut outcomes = Vec::new();
+        proposals.lose(Index(8), &mut outcomes);
+        assert_eq!(outcomes, [Outcome::Proposal { id: id(1), result: Proposed::Unknown }]);
+        assert_eq!(proposals.count(), 1);
+    }
+}

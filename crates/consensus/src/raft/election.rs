@@ -1,0 +1,301 @@
+//! Elections: randomised timeouts, pre-votes, votes, and stickiness to a living leader
+//! (Raft paper §5.2 and §5.4.1, dissertation §4.2.3 and §9.6).
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::Raft;
+use super::message::{Body, Cause, Term, Verdict};
+use super::role::{Candidate, Haste, PreCandidate, State};
+use crate::config::Timers;
+use crate::ids::NodeId;
+use crate::input::StorageState;
+use crate::log::Position;
+use crate::quorum::Tally;
+use crate::rules::{Rule, Rules};
+use crate::time::Instant;
+use crate::trace::{Reason, What};
+
+impl<R: Rules> Raft<R> {
+    /// A fresh election deadline, uniform in one to two election timeouts. A node whose log is
+    /// full waits one more, so that those with room win.
+    pub(super) fn next_election(&mut self) -> Instant {
+        let timeout = self.config.election_timeout;
+        let patience = match self.storage {
+            StorageState::Writable => timeout,
+            StorageState::Full => timeout * 2,
+        };
+        self.now + self.random.duration(patience, timeout)
+    }
+
+    /// When to ask again after a pre-vote that was not won. Asking disturbs nobody.
+    fn next_pre_vote(&mut self, haste: Haste) -> Instant {
+        let pause = match haste {
+            Haste::Calm => self.config.election_timeout / 2,
+            Haste::Hurried => self.config.election_timeout / 10,
+        };
+        self.now + self.random.duration(pause, pause)
+    }
+
+    /// The deadline of a node that does not lead.
+    pub(super) fn election_deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Follower(follower) => Some(follower.deadline),
+            State::PreCandidate(candidate) => Some(candidate.deadline),
+            State::Candidate(candidate) => Some(candidate.deadline),
+            State::Leader(_) => None,
+        }
+    }
+
+    /// Whether this node may seek to lead: a voter with a working disk and a whole log.
+    pub(super) fn can_campaign(&self) -> bool {
+        self.members().is_voter(self.config.node)
+            && self.installing.is_none()
+            && !self.is_disk_stalled()
+            && self.term < Term::MAX
+    }
+
+    /// The election deadline has passed.
+    pub(super) fn on_election_timeout(&mut self) {
+        let (haste, reason) = match &self.state {
+            State::Follower(follower) if follower.haste == Haste::Hurried => {
+                (Haste::Hurried, Reason::LeaderDisconnected)
+            }
+            State::PreCandidate(candidate) => (candidate.haste, Reason::LostElection),
+            _ => (Haste::Calm, Reason::ElectionTimeout),
+        };
+        if self.can_campaign() {
+            return self.become_pre_candidate(haste, reason);
+        }
+        self.wait_for_leader();
+    }
+
+    /// Gives up on the leader without campaigning.
+    fn wait_for_leader(&mut self) {
+        let deadline = self.next_election();
+        if !matches!(&self.state, State::Follower(follower) if follower.leader.is_none()) {
+            self.become_follower(self.term, None, Reason::ElectionTimeout);
+        }
+        self.set_election_deadline(deadline, Haste::Calm);
+    }
+
+    pub(super) fn set_election_deadline(&mut self, deadline: Instant, haste: Haste) {
+        if let State::Follower(follower) = &mut self.state {
+            follower.deadline = deadline;
+            follower.haste = haste;
+        }
+    }
+
+    /// The host asks for a campaign.
+    pub(super) fn on_campaign(&mut self) {
+        let leads = matches!(self.state, State::Leader(_));
+        if !leads && self.can_campaign() {
+            self.become_pre_candidate(Haste::Calm, Reason::Requested);
+        }
+    }
+
+    /// The connection to a peer broke. If it leads, it has probably died: look soon, at a random
+    /// moment so that the others look at another.
+    pub(super) fn on_disconnected(&mut self, peer: NodeId) {
+        self.pause_peer(peer);
+        let delay = self.config.election_timeout / 10;
+        let least = match self.storage {
+            StorageState::Writable => Duration::ZERO,
+            StorageState::Full => delay * 2,
+        };
+        let soon = self.now + self.random.duration(least, delay);
+        if let State::Follower(follower) = &mut self.state
+            && follower.leader == Some(peer)
+        {
+            follower.haste = Haste::Hurried;
+            follower.deadline = follower.deadline.min(soon);
+        }
+    }
+
+    fn become_pre_candidate(&mut self, haste: Haste, reason: Reason) {
+        let deadline = self.next_pre_vote(haste);
+        let votes = BTreeMap::from([(self.config.node, true)]);
+        self.state = State::PreCandidate(PreCandidate { votes, deadline, haste });
+        self.trace_role(reason);
+        let last = self.log.last_position();
+        for peer in self.other_voters() {
+            self.send(peer, Body::PreVote { last });
+        }
+        self.count_pre_votes();
+    }
+
+    /// Seeks votes in the next term. The requests wait until the term and the node's own vote are
+    /// durable: a term that could be campaigned in twice would count votes that were given to
+    /// a longer log.
+    pub(super) fn become_candidate(&mut self, cause: Cause, reason: Reason) {
+        assert!(!matches!(self.state, State::Leader(_)), "a leader campaigns");
+        self.promise(self.term.next(), Some(self.config.node));
+        let deadline = self.next_election();
+        self.state = State::Candidate(Candidate { votes: BTreeMap::new(), deadline, cause });
+        self.trace_role(reason);
+        let last = self.log.last_position();
+        for peer in self.other_voters() {
+            self.send_after(self.promise_write(), peer, Body::Vote { last, cause });
+        }
+    }
+
+    fn other_voters(&self) -> Vec<NodeId> {
+        let members = self.members();
+        let me = self.config.node;
+        members.nodes().into_iter().filter(|&node| node != me && members.is_voter(node)).collect()
+    }
+
+    /// Whether a leader is alive as far as this node can tell. Then nobody else gets its vote.
+    fn hears_leader(&self) -> bool {
+        if self.config.timers == Timers::Off {
+            return false;
+        }
+        match &self.state {
+            State::Leader(_) => true,
+            State::Follower(follower) => {
+                follower.leader.is_some()
+                    && follower.haste == Haste::Calm
+                    && self.now < follower.heard_at + self.config.election_timeout
+            }
+            State::PreCandidate(_) | State::Candidate(_) => false,
+        }
+    }
+
+    /// A peer asks whether it could win the term after its own.
+    pub(super) fn on_pre_vote(&mut self, from: NodeId, asked: Term, last: Position) {
+        let refusal = if self.hears_leader() {
+            Some(Reason::LeaderAlive)
+        } else if last < self.log.last_position() {
+            Some(Reason::LogBehind)
+        } else {
+            None
+        };
+        let verdict = match refusal {
+            Some(reason) => {
+                self.trace(What::Refused { to: from, round: asked.0 }, reason);
+                Verdict::Refused
+            }
+            None => {
+                self.make_way();
+                Verdict::Granted
+            }
+        };
+        self.send(from, Body::PreVoteReply { asked, verdict });
+    }
+
+    /// Puts off a hurried campaign of its own: two that start at once split the votes. The
+    /// deadline of a calm one stays, else a peer that wins pre-votes and no votes blocks all.
+    fn make_way(&mut self) {
+        let later = self.now + self.config.election_timeout / 4;
+        if let State::Follower(follower) = &mut self.state
+            && follower.haste == Haste::Hurried
+        {
+            follower.deadline = follower.deadline.max(later);
+        }
+    }
+
+    /// A peer answered a pre-vote.
+    pub(super) fn on_pre_vote_reply(&mut self, from: NodeId, asked: Term, verdict: Verdict) {
+        if asked != self.term.next() {
+            return;
+        }
+        if let State::PreCandidate(candidate) = &mut self.state {
+            candidate.votes.insert(from, verdict == Verdict::Granted);
+            self.count_pre_votes();
+        }
+    }
+
+    fn count_pre_votes(&mut self) {
+        let State::PreCandidate(candidate) = &self.state else { return };
+        match self.configurations.quorum().tally(&candidate.votes) {
+            Tally::Pending => {}
+            Tally::Won => self.become_candidate(Cause::LeaderLost, Reason::WonElection),
+            Tally::Lost => {
+                let haste = candidate.haste;
+                let deadline = self.next_pre_vote(haste);
+                self.become_follower(self.term, None, Reason::LostElection);
+                self.set_election_deadline(deadline, haste);
+            }
+        }
+    }
+
+    /// A peer asks for a vote in a newer term. Whether this node enters that term: not while its
+    /// leader is alive, unless that leader hands over.
+    pub(super) fn is_vote_considered(&self, cause: Cause) -> bool {
+        cause == Cause::Transfer || !self.hears_leader()
+    }
+
+    /// Refuses a vote without a look at it.
+    pub(super) fn refuse_vote(&mut self, from: NodeId, asked: Term, reason: Reason) {
+        self.trace(What::Refused { to: from, round: asked.0 }, reason);
+        self.send(from, Body::VoteReply { asked, verdict: Verdict::Refused });
+    }
+
+    /// A peer asks for a vote in this node's term.
+    pub(super) fn on_vote(&mut self, from: NodeId, last: Position) {
+        if let Some(reason) = self.vote_refusal(from, last) {
+            return self.refuse_vote(from, self.term, reason);
+        }
+        if self.vote != Some(from) {
+            if matches!(self.state, State::PreCandidate(_)) {
+                self.become_follower(self.term, None, Reason::LogUpToDate);
+            }
+            self.promise(self.term, Some(from));
+            let deadline = self.next_election();
+            self.set_election_deadline(deadline, Haste::Calm);
+        }
+        self.trace(What::Granted { to: from, round: self.term.0 }, Reason::LogUpToDate);
+        let body = Body::VoteReply { asked: self.term, verdict: Verdict::Granted };
+        if self.rules.breaks(Rule::VoteBeforeDurable) {
+            return self.send(from, body);
+        }
+        self.send_after(self.promise_write(), from, body);
+    }
+
+    fn vote_refusal(&self, from: NodeId, last: Position) -> Option<Reason> {
+        if !self.rules.breaks(Rule::VoteTwice) {
+            if self.vote.is_some_and(|voted| voted != from) {
+                return Some(Reason::AlreadyVoted);
+            }
+            if self.term_leader.is_some_and(|leader| leader != from) {
+                return Some(Reason::LeaderExists);
+            }
+        }
+        let is_behind = last < self.log.last_position();
+        if is_behind && !self.rules.breaks(Rule::VoteForShorterLog) {
+            return Some(Reason::LogBehind);
+        }
+        None
+    }
+
+    /// A peer answered a request for its vote.
+    pub(super) fn on_vote_reply(&mut self, from: NodeId, asked: Term, verdict: Verdict) {
+        if asked != self.term {
+            return;
+        }
+        if let State::Candidate(candidate) = &mut self.state {
+            candidate.votes.insert(from, verdict == Verdict::Granted);
+            self.count_votes();
+        }
+    }
+
+    /// Counts the candidate's own vote, once it is durable.
+    pub(super) fn count_own_vote(&mut self) {
+        let is_durable = self.durability.is_persisted(self.promise_write);
+        if let State::Candidate(candidate) = &mut self.state
+            && is_durable
+        {
+            candidate.votes.insert(self.config.node, true);
+            self.count_votes();
+        }
+    }
+
+    fn count_votes(&mut self) {
+        let State::Candidate(candidate) = &self.state else { return };
+        match self.configurations.quorum().tally(&candidate.votes) {
+            Tally::Pending => {}
+            Tally::Won => self.become_leader(),
+            Tally::Lost => self.become_follower(self.term, None, Reason::LostElection),
+        }
+    }
+}

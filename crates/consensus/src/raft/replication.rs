@@ -1,0 +1,322 @@
+//! What a leader does: it appends, sends its log to the others, and learns how far they are
+//! (Raft paper §5.3).
+//!
+//! Nothing is sent while inputs are handled. One drain sends each peer what it lacks: one append
+//! (several if it does not fit), which also carries the commit mark and a confirmation for waiting
+//! reads; a bare heartbeat only where there is nothing to append.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Raft;
+use super::message::{AppendResult, Confirmation};
+use super::progress::Progress;
+use super::reads::Reads;
+use super::role::{Leader, State};
+use super::sender::Sender;
+use crate::config::Timers;
+use crate::entry::{Entry, Payload};
+use crate::ids::{Index, NodeId, ProposalId};
+use crate::input::StorageState;
+use crate::log::Position;
+use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::rules::{Rule, Rules};
+use crate::time::Instant;
+use crate::trace::{Reason, What};
+use crate::write::Write;
+
+impl<R: Rules> Raft<R> {
+    /// Leads the term it was elected in, beginning with an entry of its own: what older terms left
+    /// is committed with it, and reads wait for it (§5.4.2, §8).
+    pub(super) fn become_leader(&mut self) {
+        assert!(matches!(self.state, State::Candidate(_)), "only a candidate is elected");
+        assert!(self.term_leader.is_none(), "the term has a leader already");
+        self.term_leader = Some(self.config.node);
+        let next = self.log.last().next();
+        self.state = State::Leader(Box::new(Leader {
+            peers: BTreeMap::new(),
+            first_own: next,
+            time_base: self.log.last_time(),
+            led_since: self.now,
+            heartbeat_at: self.now + self.config.heartbeat_interval,
+            confirm: Confirmation::default(),
+            reads: Reads::default(),
+            is_commit_due: true,
+        }));
+        self.track_members(next);
+        self.trace_role(Reason::WonElection);
+        self.settle_handover();
+        if !self.rules.breaks(Rule::SkipNoop) {
+            self.append_own(None, Payload::Noop, Reason::NewLeader);
+        }
+    }
+
+    /// Makes the leader's view of its peers match the configuration.
+    pub(super) fn track_members(&mut self, next: Index) {
+        let nodes = self.configurations.members().nodes();
+        let State::Leader(leader) = &mut self.state else { return };
+        leader.peers.retain(|node, _| nodes.contains(node));
+        for node in nodes {
+            if node != self.config.node {
+                leader.peers.entry(node).or_insert_with(|| Progress::new(next, self.now));
+            }
+        }
+    }
+
+    /// Appends an entry of the leader's own term.
+    fn append_own(&mut self, id: Option<ProposalId>, payload: Payload, reason: Reason) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let entry = Entry {
+            index: self.log.last().next(),
+            ballot: self.term.ballot(self.config.node),
+            id,
+            time: leader.time_base.after(self.now.since(leader.led_since)),
+            payload,
+        };
+        if let Some(id) = id {
+            self.proposals.track(entry.index, entry.ballot, id, entry.cost());
+        }
+        self.trace(What::Appended { last: entry.index }, reason);
+        self.append(entry);
+    }
+
+    /// Appends an entry to the log and has it written.
+    pub(super) fn append(&mut self, entry: Entry) {
+        if let Payload::Members(members) = &entry.payload {
+            self.configurations.append(entry.index, members.clone());
+            self.track_members(entry.index);
+        }
+        self.durability.write(Write::Put(entry.clone()));
+        self.log.append(entry);
+    }
+
+    /// A client's command.
+    pub(super) fn on_propose(&mut self, id: ProposalId, payload: Bytes) {
+        match self.proposal_refusal(payload.len() as u64 + Entry::OVERHEAD_BYTES) {
+            Some(refusal) => {
+                let result = Proposed::Refused(refusal);
+                self.effects.outcomes.push(Outcome::Proposal { id, result });
+            }
+            None => self.append_own(Some(id), Payload::Command(payload), Reason::Proposal),
+        }
+    }
+
+    fn proposal_refusal(&self, cost: u64) -> Option<Refusal> {
+        if !self.members().contains(self.config.node) {
+            return Some(Refusal::Removed);
+        }
+        if !matches!(self.state, State::Leader(_)) {
+            return Some(Refusal::NotLeader { leader: self.known_leader() });
+        }
+        if let Some(to) = self.handing_over_to() {
+            return Some(Refusal::Transferring { to });
+        }
+        if self.storage == StorageState::Full {
+            return Some(Refusal::StorageFull);
+        }
+        let in_flight_max = self.config.in_flight_max;
+        let is_full = in_flight_max <= self.proposals.count()
+            || self.exceeds_in_flight(self.proposals.bytes(), cost)
+            || self.exceeds_in_flight(self.log.unpersisted_bytes(), cost);
+        is_full.then_some(Refusal::Overloaded { in_flight_max })
+    }
+
+    /// Whether bytes in flight leave no room for another entry. One alone always fits.
+    fn exceeds_in_flight(&self, bytes: u64, cost: u64) -> bool {
+        0 < bytes && self.config.in_flight_bytes_max < bytes.saturating_add(cost)
+    }
+
+    /// Sends each peer what it lacks.
+    pub(super) fn replicate(&mut self) {
+        let confirm = self.start_read_round();
+        self.send_to_peers(|sender, node, progress| sender.send_to(node, progress, confirm));
+    }
+
+    /// Speaks to every peer that was not spoken to, or did not answer, for an interval.
+    pub(super) fn beat(&mut self) {
+        let interval = self.config.heartbeat_interval;
+        let now = self.now;
+        let State::Leader(leader) = &mut self.state else { return };
+        leader.heartbeat_at = now + interval;
+        leader.confirm = Confirmation(leader.confirm.0 + 1);
+        let confirm = leader.confirm;
+        self.send_to_peers(|sender, node, progress| {
+            let oldest = progress.sent_at.min(progress.heard_at);
+            if oldest + interval <= now {
+                sender.heartbeat(node, progress, confirm);
+            }
+        });
+    }
+
+    fn send_to_peers(&mut self, mut send: impl FnMut(&mut Sender<'_>, NodeId, &mut Progress)) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let mut sender = Sender {
+            log: &self.log,
+            config: &self.config,
+            term: self.term,
+            now: self.now,
+            trusts_blindly: self.rules.breaks(Rule::CommitBeyondMatch),
+            effects: &mut self.effects,
+            shared: None,
+        };
+        for (&node, progress) in &mut leader.peers {
+            send(&mut sender, node, progress);
+        }
+    }
+
+    /// Entries for a peer came from the disk.
+    pub(super) fn on_fetched_for(&mut self, peer: NodeId, entries: Vec<Entry>) {
+        let is_current = entries
+            .iter()
+            .all(|entry| self.log.holds(Position { ballot: entry.ballot, index: entry.index }));
+        self.send_to_peers(|sender, node, progress| {
+            if node == peer && is_current {
+                sender.send_fetched(node, progress, &entries);
+            }
+        });
+    }
+
+    /// A peer is heard. Its view, if this node leads and knows the peer.
+    fn hear_peer(&mut self, from: NodeId, storage: StorageState) -> Option<&mut Progress> {
+        let now = self.now;
+        let State::Leader(leader) = &mut self.state else { return None };
+        let progress = leader.peers.get_mut(&from)?;
+        progress.heard_at = now;
+        progress.storage = storage;
+        Some(progress)
+    }
+
+    /// A peer answered an append or a snapshot.
+    pub(super) fn on_append_reply(
+        &mut self,
+        from: NodeId,
+        result: AppendResult,
+        storage: StorageState,
+    ) {
+        let now = self.now;
+        let Some(progress) = self.hear_peer(from, storage) else { return };
+        match result {
+            AppendResult::Matched { index } => self.on_matched(from, index),
+            AppendResult::Rejected { refused, hint } => self.on_rejected(from, refused, hint),
+            AppendResult::Busy => progress.on_busy(now),
+        }
+    }
+
+    fn on_matched(&mut self, from: NodeId, index: Index) {
+        if self.log.last() < index {
+            return self.misbehaved(from, "it acknowledges entries that do not exist");
+        }
+        let compacted = self.log.compacted().index;
+        let State::Leader(leader) = &mut self.state else { return };
+        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        if progress.on_matched(index, compacted) {
+            leader.is_commit_due = true;
+        }
+        assert!(progress.matched < progress.next, "what is matched would be sent again");
+        self.continue_handover();
+    }
+
+    /// A peer lacks the position before what it was sent: go back to where its log can agree.
+    ///
+    /// Its hint skips all of its entries that are newer than the refused one, and the leader skips
+    /// all of its own that are newer than the hint: at most one probe for each term in which the
+    /// logs differ (etcd raft, `raft.go`, `stepLeader`).
+    fn on_rejected(&mut self, from: NodeId, refused: Index, hint: Position) {
+        let agreed = self.log.newest_not_above(hint.index, hint.ballot);
+        let is_compacted = hint.index < self.log.compacted().index;
+        let reason = if self.log.holds(hint) { Reason::Gap } else { Reason::Conflict };
+        let State::Leader(leader) = &mut self.state else { return };
+        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        if !progress.is_refusal_news(refused) {
+            return self.trace(What::Ignored { from }, Reason::Duplicate);
+        }
+        if is_compacted {
+            return progress.become_snapshot();
+        }
+        progress.become_probe(agreed.index.next());
+        let next = progress.next;
+        self.trace(What::Backtracked { peer: from, next }, reason);
+    }
+
+    /// A peer answered a heartbeat: this node still led when it was sent.
+    pub(super) fn on_heartbeat_reply(
+        &mut self,
+        from: NodeId,
+        confirm: Confirmation,
+        storage: StorageState,
+    ) {
+        if matches!(&self.state, State::Leader(leader) if leader.confirm < confirm) {
+            return self.misbehaved(from, "it confirms what was never asked");
+        }
+        let now = self.now;
+        if let Some(progress) = self.hear_peer(from, storage) {
+            progress.confirmed = progress.confirmed.max(confirm);
+        }
+        self.resend_lost(from, now);
+        self.release_reads();
+    }
+
+    /// A peer speaks: what it was sent long ago and did not answer may be lost.
+    fn resend_lost(&mut self, peer: NodeId, now: Instant) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let Some(progress) = leader.peers.get_mut(&peer) else { return };
+        progress.resend_lost(now, &self.config);
+        if self.rules.breaks(Rule::SkipProbe) {
+            progress.is_ask_due = false;
+        }
+    }
+
+    /// The connection to a peer broke: what is on the way to it is probably lost.
+    pub(super) fn pause_peer(&mut self, peer: NodeId) {
+        let now = self.now;
+        if let State::Leader(leader) = &mut self.state
+            && let Some(progress) = leader.peers.get_mut(&peer)
+            && progress.is_streaming()
+        {
+            progress.pause(now);
+        }
+    }
+
+    /// When this leader will have been without answers from a quorum for an election timeout.
+    pub(super) fn quorum_lost_at(&self) -> Option<Instant> {
+        let State::Leader(leader) = &self.state else { return None };
+        if self.rules.breaks(Rule::SkipCheckQuorum) {
+            return None;
+        }
+        let me = self.config.node;
+        let forever = Instant::from_micros(u64::MAX);
+        let heard = self.configurations.quorum().highest_reached(Instant::ORIGIN, |node| {
+            let peer = leader.peers.get(&node).map(|progress| progress.heard_at);
+            if node == me { forever } else { peer.unwrap_or_default() }
+        });
+        Some(heard + self.config.election_timeout)
+    }
+
+    /// The time came for something a leader does by itself.
+    pub(super) fn on_leader_wake(&mut self) {
+        assert!(self.config.timers == Timers::On, "a node without timers wakes up");
+        if self.is_disk_stalled() {
+            return self.yield_to_best();
+        }
+        if self.quorum_lost_at().is_some_and(|at| at <= self.now) {
+            return self.become_follower(self.term, None, Reason::QuorumLost);
+        }
+        let State::Leader(leader) = &self.state else { return };
+        if leader.heartbeat_at <= self.now {
+            self.beat();
+            self.remind_of_handover();
+            self.shed_leadership();
+        }
+    }
+
+    /// When a leader has something to do by itself.
+    pub(super) fn leader_deadline(&self) -> Option<Instant> {
+        let State::Leader(leader) = &self.state else { return None };
+        let heartbeat_at = (!leader.peers.is_empty()).then_some(leader.heartbeat_at);
+        let stalled_at = self.durability.waiting_since();
+        let stalled_at = stalled_at.map(|since| since + self.config.disk_stall_timeout);
+        let lost_at = self.quorum_lost_at();
+        [heartbeat_at, stalled_at, lost_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,160 @@
+//! What an engine shows of itself: the status for people, the fingerprint for search.
+
+use bytes::{BufMut, BytesMut};
+
+use super::Raft;
+use super::progress::FlowState;
+use super::role::State;
+use crate::ballot::Ballot;
+use crate::ids::{Index, NodeId};
+use crate::rules::Rules;
+use crate::status::{Fingerprint, PeerStatus, Status};
+
+impl<R: Rules> Raft<R> {
+    /// The status.
+    pub(super) fn view(&self) -> Status {
+        let leader = self.known_leader();
+        Status {
+            node: self.config.node,
+            role: self.state.role(),
+            ballot: self.term.ballot(leader.unwrap_or_default()),
+            leader,
+            members: self.members().clone(),
+            compacted: self.log.compacted().index,
+            last: self.log.last(),
+            persisted: self.log.persisted(),
+            committed: self.log.committed(),
+            applied: self.applied(),
+            can_serve_reads: self.can_serve_reads(),
+            peers: self.peers(),
+            in_flight: self.proposals.count(),
+            storage: self.storage,
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        let State::Leader(leader) = &self.state else { return Vec::new() };
+        let timeout = self.config.election_timeout;
+        leader
+            .peers
+            .iter()
+            .map(|(&node, progress)| PeerStatus {
+                node,
+                matched: progress.matched,
+                next: progress.next,
+                flow: progress.flow(),
+                in_flight: progress.window.count(),
+                is_active: self.now < progress.heard_at + timeout,
+            })
+            .collect()
+    }
+
+    /// The fingerprint: everything that decides what happens next but times and client names.
+    pub(super) fn canonical(&self) -> Fingerprint {
+        let mut canon = Canon(BytesMut::new());
+        canon.number(self.term.0);
+        canon.node(self.vote);
+        canon.node(self.term_leader);
+        self.put_log(&mut canon);
+        self.put_role(&mut canon);
+        canon.number(u64::from(self.durability.is_persisted(self.promise_write)));
+        canon.number(self.durability.held() as u64);
+        canon.number(u64::from(self.durability.has_pending()));
+        for (index, ballot) in self.proposals.places() {
+            canon.index(index);
+            canon.ballot(ballot);
+        }
+        canon.node(self.handing_over_to());
+        canon.number(self.storage as u64);
+        Fingerprint(canon.0.freeze())
+    }
+
+    fn put_log(&self, canon: &mut Canon) {
+        let log = &self.log;
+        canon.index(log.compacted().index);
+        canon.ballot(log.compacted().ballot);
+        for run in log.runs() {
+            canon.index(run.first);
+            canon.ballot(run.ballot);
+        }
+        let installing = self.installing.as_ref().map_or(Index::ZERO, |meta| meta.index);
+        let delivery = &self.delivery;
+        let marks = [log.last(), log.persisted(), log.committed(), installing];
+        for index in marks.into_iter().chain([delivery.delivered(), delivery.applied()]) {
+            canon.index(index);
+        }
+    }
+
+    fn put_role(&self, canon: &mut Canon) {
+        canon.number(self.state.role() as u64);
+        match &self.state {
+            State::Follower(follower) => {
+                canon.node(follower.leader);
+                canon.number(follower.haste as u64);
+                canon.index(follower.verified);
+                canon.index(follower.acknowledged);
+                canon.number(u64::from(follower.owes_answer));
+            }
+            State::PreCandidate(candidate) => canon.votes(&candidate.votes),
+            State::Candidate(candidate) => {
+                canon.number(candidate.cause as u64);
+                canon.votes(&candidate.votes);
+            }
+            State::Leader(_) => self.put_leader(canon),
+        }
+    }
+
+    fn put_leader(&self, canon: &mut Canon) {
+        let State::Leader(leader) = &self.state else { return };
+        canon.index(leader.first_own);
+        // Only the order of confirmations matters, so they are told relative to the newest.
+        let newest = leader.confirm.0;
+        let (waiting, rounds) = leader.reads.shape();
+        canon.number(waiting as u64);
+        for (confirm, index) in rounds {
+            canon.number(newest - confirm.0);
+            canon.index(index);
+        }
+        for (&node, progress) in &leader.peers {
+            canon.number(node.0);
+            canon.index(progress.matched);
+            canon.index(progress.next);
+            canon.number(progress.flow() as u64);
+            canon.number(u64::from(matches!(progress.flow, FlowState::Probe(Some(_)))));
+            canon.number(u64::from(progress.window.count()));
+            canon.number(newest - progress.confirmed.0);
+            canon.index(progress.commit_sent);
+            canon.number(progress.storage as u64);
+        }
+    }
+}
+
+/// Numbers one after another.
+struct Canon(BytesMut);
+
+impl Canon {
+    fn number(&mut self, number: u64) {
+        self.0.put_u64_le(number);
+    }
+
+    fn index(&mut self, index: Index) {
+        self.number(index.0);
+    }
+
+    fn ballot(&mut self, ballot: Ballot) {
+        self.number(ballot.round);
+        self.number(ballot.node.0);
+    }
+
+    fn node(&mut self, node: Option<NodeId>) {
+        self.number(node.unwrap_or_default().0);
+    }
+
+    fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {
+        self.number(votes.len() as u64);
+        for (node, &granted) in votes {
+            self.number(node.0);
+            self.number(u64::from(granted));
+        }
+    }
+}
