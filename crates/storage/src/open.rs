@@ -1,19 +1,26 @@
 //! Opening a data directory.
 
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 
 use quorate_codec::{ClusterId, EngineKind};
-use quorate_consensus::{Members, NodeId, Recovered};
-use quorate_kv::Records;
+use quorate_consensus::{
+    Ballot, ClusterTime, Entry, HardState, Incarnation, Index, Members, Meta, NodeId, Recovered,
+};
+use quorate_kv::{MapError, Records, Revision, ScanLimit};
 
-use crate::disk::Disk;
-use crate::error::OpenError;
+use crate::disk::{Disk, DiskLock, LockError};
+use crate::error::{OpenError, Problem, ReadError};
 use crate::identity::Identity;
+use crate::ledger::{Bounds, Horizon, Ledger};
+use crate::map::DiskMap;
+use crate::mix::mix;
 use crate::reader::LogReader;
-use crate::staging::Installer;
-use crate::wal::Wal;
+use crate::recover::{Log, damaged, failed, recover};
+use crate::reserve;
+use crate::segment::{Head, Link, Owner, PAGE_BYTES, StoreId};
+use crate::staging::{Installer, Stores, is_map};
+use crate::wal::{Found, Settings, Wal, begin_segment};
 
 /// How to open a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +99,321 @@ pub struct Cut {
 /// Everything reported is durable when this returns. Makes missing directories, takes the lock,
 /// counts the start, cuts a torn tail and removes what an interrupted step left behind.
 pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<Opened, OpenError> {
-    let _ = (disk, directory, options);
-    unreachable!("arrives in the next step")
+    assert!(Options::SEGMENT_BYTES_MIN <= options.segment_bytes, "segments need room");
+    create_directories(&disk, directory)?;
+    let layout = Layout::of(directory);
+    let lock = take_lock(&disk, &layout)?;
+    let identity = match is_made(&disk, &layout)? {
+        true => start_again(&disk, &layout, &options)?,
+        false => make(&disk, &layout, &options)?,
+    };
+    let settings = Settings {
+        directory: layout.log.clone(),
+        owner: Owner::of(&identity),
+        segment_bytes: options.segment_bytes,
+        spare_segments_max: options.spare_segments_max,
+        entropy: mix(options.entropy ^ mix(identity.boots)),
+    };
+    let log = recover(&disk, &layout.log, settings.owner)?;
+    let horizon = Arc::new(Horizon::default());
+    let stores = Stores {
+        disk: Arc::clone(&disk),
+        directory: layout.maps.clone(),
+        cache_bytes: options.map_cache_bytes,
+        horizon: Arc::clone(&horizon),
+        lock: Arc::clone(&lock),
+    };
+    let (map, applied) = open_map(&stores, &log.ledger)?;
+    remove_leftovers(&disk, &layout, &log)?;
+    horizon.log_reaches(log.ledger.bounds.last);
+    horizon.map_reaches(applied);
+    assemble(Parts { identity, settings, log, horizon, stores, map, applied, lock }, &options)
+}
+
+/// The names in a data directory.
+struct Layout {
+    root: PathBuf,
+    lock: PathBuf,
+    identity: PathBuf,
+    /// The identity while the directory is being made: as long as it stands alone, nothing in the
+    /// directory was ever promised to anyone.
+    identity_new: PathBuf,
+    /// The identity that is about to replace the other.
+    identity_next: PathBuf,
+    log: PathBuf,
+    maps: PathBuf,
+}
+
+impl Layout {
+    fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            lock: root.join("lock"),
+            identity: root.join("identity"),
+            identity_new: root.join("identity.new"),
+            identity_next: root.join("identity.next"),
+            log: root.join("wal"),
+            maps: root.join("kv"),
+        }
+    }
+}
+
+/// Makes the directory and those above it.
+fn create_directories(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+    let fail = |error| failed(directory, error);
+    if disk.exists(directory).map_err(fail)? {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_directories(disk, parent)?;
+        disk.create_directory(directory).map_err(fail)?;
+        return disk.sync_directory(parent).map_err(|error| failed(parent, error));
+    }
+    disk.create_directory(directory).map_err(fail)
+}
+
+fn take_lock(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Arc<dyn DiskLock>, OpenError> {
+    disk.lock(&layout.lock).map_err(|error| match error {
+        LockError::Held => OpenError::Locked { path: layout.lock.clone() },
+        LockError::Io(error) => failed(&layout.lock, error),
+    })
+}
+
+/// Whether the directory was made before. One that has lost parts is damaged, not new.
+fn is_made(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<bool, OpenError> {
+    let exists = |path: &Path| disk.exists(path).map_err(|error| failed(path, error));
+    if exists(&layout.identity)? {
+        for part in [&layout.log, &layout.maps] {
+            if !exists(part)? {
+                return Err(damaged(part, 0, Problem::Missing));
+            }
+        }
+        return Ok(true);
+    }
+    let is_begun = exists(&layout.identity_new)?;
+    if !is_begun && (exists(&layout.log)? || exists(&layout.maps)?) {
+        return Err(damaged(&layout.identity, 0, Problem::Missing));
+    }
+    Ok(false)
+}
+
+/// Makes the directory. Its parts are durable before it has an identity.
+fn make(disk: &Arc<dyn Disk>, layout: &Layout, options: &Options) -> Result<Identity, OpenError> {
+    let identity = Identity {
+        cluster: options.cluster,
+        node: options.node,
+        engine: options.engine,
+        incarnation: Incarnation(mix(options.entropy)),
+        boots: 1,
+    };
+    identity.write(disk, &layout.identity_new)?;
+    sync_directory(disk, &layout.root)?;
+    for part in [&layout.log, &layout.maps] {
+        make_empty(disk, part)?;
+    }
+    sync_directory(disk, &layout.root)?;
+    make_log(disk, layout, options, &identity)?;
+    make_map(disk, layout, options)?;
+    replace(disk, layout, &layout.identity_new)?;
+    Ok(identity)
+}
+
+/// Makes a directory, or removes what an interrupted start has left in it.
+fn make_empty(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+    let make = || {
+        if !disk.exists(directory)? {
+            return disk.create_directory(directory);
+        }
+        for name in disk.list(directory)? {
+            disk.unlink(&directory.join(name))?;
+        }
+        Ok(())
+    };
+    make().map_err(|error| failed(directory, error))
+}
+
+fn make_log(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    options: &Options,
+    identity: &Identity,
+) -> Result<(), OpenError> {
+    let meta = Meta {
+        index: Index::ZERO,
+        ballot: Ballot::ZERO,
+        time: ClusterTime::default(),
+        members: options.members.clone(),
+    };
+    let mut head = Head {
+        sequence: 1,
+        length: options.segment_bytes,
+        salt: mix(options.entropy ^ mix(1)),
+        owner: Owner::of(identity),
+        previous: Link::default(),
+        highest_before: Index::ZERO,
+        last: Index::ZERO,
+        store: StoreId::default(),
+        hard: HardState::default(),
+        meta,
+    };
+    let needed = head.encode().0.len() as u64 + PAGE_BYTES;
+    head.length = head.length.max(needed);
+    let begin = || {
+        let reserved = reserve::make(disk, &layout.log, 0, head.length)?;
+        begin_segment(disk, &layout.log, &head, reserved)
+    };
+    begin().map(drop).map_err(|error| failed(&layout.log, error))
+}
+
+fn make_map(disk: &Arc<dyn Disk>, layout: &Layout, options: &Options) -> Result<(), OpenError> {
+    let path = Stores::path(&layout.maps, StoreId::default());
+    DiskMap::create(disk, path.clone(), options.map_cache_bytes)
+        .map_err(|error| map_failed(&path, error))?;
+    sync_directory(disk, &layout.maps)
+}
+
+/// Opens a directory that was made before: checks whose it is, and counts the start.
+fn start_again(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    options: &Options,
+) -> Result<Identity, OpenError> {
+    let found = Identity::read(disk, &layout.identity)?;
+    let path = layout.root.clone();
+    if found.node != options.node {
+        return Err(OpenError::WrongNode { path, found: found.node, expected: options.node });
+    }
+    if found.engine != options.engine {
+        return Err(OpenError::WrongEngine { path, found: found.engine, expected: options.engine });
+    }
+    if found.cluster != options.cluster {
+        let expected = options.cluster;
+        return Err(OpenError::WrongCluster { path, found: found.cluster, expected });
+    }
+    let identity = Identity { boots: found.boots.saturating_add(1), ..found };
+    identity.write(disk, &layout.identity_next)?;
+    replace(disk, layout, &layout.identity_next)?;
+    Ok(identity)
+}
+
+/// Makes a written identity the directory's.
+fn replace(disk: &Arc<dyn Disk>, layout: &Layout, written: &Path) -> Result<(), OpenError> {
+    disk.rename(written, &layout.identity).map_err(|error| failed(written, error))?;
+    sync_directory(disk, &layout.root)
+}
+
+/// Opens the map that the log names. Answers with the position it stands at.
+fn open_map(stores: &Stores, ledger: &Ledger) -> Result<(DiskMap, Index), OpenError> {
+    let path = Stores::path(&stores.directory, ledger.store);
+    sync_directory(&stores.disk, &stores.directory)?;
+    if !stores.disk.exists(&path).map_err(|error| failed(&path, error))? {
+        return Err(damaged(&path, 0, Problem::Missing));
+    }
+    let fail = |error| map_failed(&path, error);
+    let map = stores.open(ledger.store).map_err(fail)?;
+    let checkpoint = map.checkpoint().map_err(fail)?;
+    if checkpoint.is_none() {
+        let one = ScanLimit { records: 1, bytes: 1 };
+        if !map.scan(Revision::FIRST, one).map_err(fail)?.is_empty() {
+            return Err(fail(MapError::BadCheckpoint));
+        }
+    }
+    let applied = checkpoint.map_or(Index::ZERO, |checkpoint| Index(checkpoint.position.index));
+    let Bounds { base, last } = ledger.bounds;
+    if applied < base || last < applied {
+        return Err(OpenError::Detached { applied, base, last });
+    }
+    Ok((map, applied))
+}
+
+/// Removes what interrupted steps have left. Only after all else was found whole.
+fn remove_leftovers(disk: &Arc<dyn Disk>, layout: &Layout, log: &Log) -> Result<(), OpenError> {
+    let current = Stores::path(&layout.maps, log.ledger.store);
+    let names = disk.list(&layout.maps).map_err(|error| failed(&layout.maps, error))?;
+    let maps = names.iter().filter(|name| is_map(name)).map(|name| layout.maps.join(name));
+    let stale = maps.filter(|path| *path != current);
+    for path in stale.chain(log.leftovers.iter().cloned()) {
+        disk.unlink(&path).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+/// What [`open`] has found.
+struct Parts {
+    identity: Identity,
+    settings: Settings,
+    log: Log,
+    horizon: Arc<Horizon>,
+    stores: Stores,
+    map: DiskMap,
+    applied: Index,
+    lock: Arc<dyn DiskLock>,
+}
+
+fn assemble(parts: Parts, options: &Options) -> Result<Opened, OpenError> {
+    let Parts { identity, settings, log, horizon, stores, map, applied, lock } = parts;
+    let Log { ledger, catalog, segments, link, ballots, configurations, cut, .. } = log;
+    let catalog = Arc::new(RwLock::new(catalog));
+    let reader = LogReader::new(Arc::clone(&catalog));
+    let tail = read_tail(&reader, ledger.bounds, options.tail_bytes_max)
+        .map_err(|error| tail_failed(&settings.directory, error))?;
+    let recovered = Recovered {
+        hard: ledger.hard,
+        time: tail.last().map_or(ledger.meta.time, |entry| entry.time),
+        meta: ledger.meta.clone(),
+        ballots,
+        tail,
+        configurations,
+        applied,
+    };
+    let installer = Installer::new(stores.clone(), ledger.store);
+    let found = Found { ledger, catalog, horizon, segments, link };
+    let wal = Wal::new(Arc::clone(&stores.disk), settings, found, lock);
+    Ok(Opened { identity, wal, reader, records: Arc::new(map), installer, recovered, cut })
+}
+
+/// The newest entries, as many as fit, at least the last.
+fn read_tail(reader: &LogReader, bounds: Bounds, bytes_max: u64) -> Result<Vec<Entry>, ReadError> {
+    let (mut first, mut bytes) = (bounds.last.next(), 0);
+    while bounds.base < first.previous() {
+        let index = first.previous();
+        let length = reader.length_of(index).unwrap_or(0);
+        if bytes_max < bytes + length && 0 < bytes {
+            break;
+        }
+        bytes += length;
+        first = index;
+    }
+    let mut tail: Vec<Entry> = Vec::new();
+    while first <= bounds.last {
+        match reader.read(first, bounds.last, u64::MAX) {
+            Ok(entries) => tail.extend(entries),
+            Err(ReadError::Absent) => {}
+            Err(error) => return Err(error),
+        }
+        let end = tail.last().map_or(Index::ZERO, |entry| entry.index);
+        first = first.max(end).next();
+    }
+    Ok(tail)
+}
+
+fn tail_failed(directory: &Path, error: ReadError) -> OpenError {
+    match error {
+        ReadError::Damaged(damage) => OpenError::Damaged(damage),
+        ReadError::Io(kind) => failed(directory, kind.into()),
+        ReadError::Compacted { .. } | ReadError::Absent => {
+            unreachable!("the index was built a moment ago, and nobody else has it")
+        }
+    }
+}
+
+fn map_failed(path: &Path, error: MapError) -> OpenError {
+    match error {
+        MapError::Io(kind) => failed(path, kind.into()),
+        error => damaged(path, 0, Problem::Map(error)),
+    }
+}
+
+fn sync_directory(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+    disk.sync_directory(directory).map_err(|error| failed(directory, error))
 }

@@ -1,51 +1,243 @@
-//! Receiving a snapshot into a file of its own.
+//! Receiving a snapshot into a file of its own, and putting it in place of the state machine's.
+//!
+//! The file grows under a name of its own (`.staging`), gets its final name once it is whole and
+//! durable, and counts only once the log says so: [`quorate_consensus::Write::Install`] names it.
+//! Whatever else lies in the directory at a start is removed.
 
-use std::sync::Arc;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use quorate_consensus::Meta;
-use quorate_kv::{Checkpoint, Record, Records, Revision};
+use quorate_kv::{
+    Checkpoint, Commit, CommitId, ContentHash, MapError, OpenError, Record, Records, Revision,
+    ScanLimit,
+};
 
+use crate::disk::{Disk, DiskLock, is_full};
 use crate::error::InstallError;
+use crate::ledger::Horizon;
+use crate::map::DiskMap;
+use crate::segment::StoreId;
 
-/// Receives snapshots, and puts them in the place of the state machine.
+/// How many bytes of records are collected before they are written and synced.
+const COMMIT_BYTES: u64 = 4 << 20;
+
+/// How the finished file is read back.
+const SCAN_LIMIT: ScanLimit = ScanLimit { records: 4096, bytes: 4 << 20 };
+
+/// The suffix of a whole map.
+const SUFFIX: &str = ".redb";
+
+/// The suffix of a map that is being received.
+const STAGING_SUFFIX: &str = ".staging";
+
+/// Where maps live, and how they are opened.
 #[derive(Clone)]
-pub struct Installer {}
+pub(crate) struct Stores {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+    pub(crate) cache_bytes: usize,
+    pub(crate) horizon: Arc<Horizon>,
+    pub(crate) lock: Arc<dyn DiskLock>,
+}
+
+impl Stores {
+    /// The file of the map of this name.
+    pub(crate) fn path(directory: &Path, store: StoreId) -> PathBuf {
+        directory.join(format!("{}{SUFFIX}", stem(store)))
+    }
+
+    /// Opens the map of this name for the state machine.
+    pub(crate) fn open(&self, store: StoreId) -> Result<DiskMap, MapError> {
+        let path = Self::path(&self.directory, store);
+        let map = DiskMap::open(&self.disk, path, self.cache_bytes)?;
+        Ok(map.attach(Arc::clone(&self.horizon), Arc::clone(&self.lock)))
+    }
+}
+
+fn stem(store: StoreId) -> String {
+    let StoreId { index, ballot } = store;
+    format!("{:016x}-{:016x}-{:016x}", index.0, ballot.round, ballot.node.0)
+}
+
+/// Whether a file of this name is ours to remove once the log does not name it.
+pub(crate) fn is_map(name: &str) -> bool {
+    name.ends_with(SUFFIX) || name.ends_with(STAGING_SUFFIX)
+}
+
+/// Receives snapshots, and puts them in the place of the state machine. Clones share one state.
+#[derive(Clone)]
+pub struct Installer {
+    stores: Stores,
+    current: Arc<Mutex<StoreId>>,
+}
 
 impl Installer {
-    /// Begins to receive the snapshot at `meta`. An unfinished earlier one is abandoned.
+    pub(crate) fn new(stores: Stores, current: StoreId) -> Self {
+        Self { stores, current: Arc::new(Mutex::new(current)) }
+    }
+
+    /// Begins to receive the snapshot at `meta`. Ends an unfinished earlier one of the same
+    /// position; a [`Staging`] that is dropped leaves its file for the next start, or the next
+    /// `begin`, to remove.
     pub fn begin(&self, meta: &Meta) -> Result<Staging, InstallError> {
-        let _ = meta;
-        unreachable!("arrives in the next step")
+        let store = StoreId::of(meta);
+        assert!(store != self.current(), "a snapshot is installed once");
+        let Stores { disk, directory, cache_bytes, .. } = &self.stores;
+        let names = disk.list(directory).map_err(|error| failed(&error))?;
+        for name in names.iter().filter(|name| name.ends_with(STAGING_SUFFIX)) {
+            disk.unlink(&directory.join(name)).map_err(|error| failed(&error))?;
+        }
+        let path = directory.join(format!("{}{STAGING_SUFFIX}", stem(store)));
+        let map = DiskMap::create(disk, path.clone(), *cache_bytes).map_err(map_failed)?;
+        Ok(Staging {
+            stores: self.stores.clone(),
+            path,
+            store,
+            map: Arc::new(map),
+            next: Revision::FIRST,
+            collected: Vec::new(),
+            collected_bytes: 0,
+        })
     }
 
     /// Puts the staged snapshot in place of the state machine's map, and removes the old file.
     /// Only after [`crate::Wal::append`] has made the `Install` of this `meta` durable.
     pub fn activate(&self, meta: &Meta) -> Result<Arc<dyn Records>, InstallError> {
-        let _ = meta;
-        unreachable!("arrives in the next step")
+        let store = StoreId::of(meta);
+        let Stores { disk, directory, horizon, .. } = &self.stores;
+        assert!(meta.index <= horizon.map(), "the log has not been told of this snapshot yet");
+        let path = Stores::path(directory, store);
+        if !disk.exists(&path).map_err(|error| failed(&error))? {
+            return Err(InstallError::NotStaged);
+        }
+        let map = self.stores.open(store).map_err(map_failed)?;
+        let checkpoint = map.checkpoint().map_err(map_failed)?;
+        if checkpoint.is_none_or(|checkpoint| checkpoint.position.index != meta.index.0) {
+            return Err(InstallError::WrongPosition);
+        }
+        let old = core::mem::replace(&mut *self.lock_current(), store);
+        if old != store {
+            let old = Stores::path(directory, old);
+            disk.unlink(&old).map_err(|error| failed(&error))?;
+        }
+        Ok(Arc::new(map))
+    }
+
+    fn current(&self) -> StoreId {
+        *self.lock_current()
+    }
+
+    fn lock_current(&self) -> std::sync::MutexGuard<'_, StoreId> {
+        self.current.lock().expect("nothing panics while it holds the lock")
     }
 }
 
 /// A snapshot that is being received.
-pub struct Staging {}
+pub struct Staging {
+    stores: Stores,
+    path: PathBuf,
+    store: StoreId,
+    map: Arc<DiskMap>,
+    next: Revision,
+    collected: Vec<(Revision, Record)>,
+    collected_bytes: u64,
+}
 
 impl Staging {
     /// The smallest revision that is still wanted: where to pull from, also after a broken
     /// connection.
     pub fn next(&self) -> Revision {
-        unreachable!("arrives in the next step")
+        self.next
     }
 
     /// Adds records, ascending, none below [`Staging::next`]. Written in bounded commits.
     pub fn add(&mut self, records: &[(Revision, Record)]) -> Result<(), InstallError> {
-        let _ = records;
-        unreachable!("arrives in the next step")
+        let mut next = self.next;
+        for (revision, _) in records {
+            if *revision < next || revision.sub < 0 {
+                return Err(InstallError::OutOfOrder { next: self.next });
+            }
+            next = revision.next();
+        }
+        self.next = next;
+        for record in records {
+            self.collected_bytes += record.1.logical_bytes();
+            self.collected.push(record.clone());
+            if COMMIT_BYTES <= self.collected_bytes {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), InstallError> {
+        self.collected_bytes = 0;
+        let records = core::mem::take(&mut self.collected);
+        self.map.stage(&records).map_err(map_failed)
     }
 
     /// Ends it: checks that the records are those the checkpoint speaks of, and makes the file
     /// durable. After this `Write::Install` may be issued.
-    pub fn finish(self, checkpoint: &Checkpoint) -> Result<(), InstallError> {
-        let _ = checkpoint;
-        unreachable!("arrives in the next step")
+    pub fn finish(mut self, checkpoint: &Checkpoint) -> Result<(), InstallError> {
+        if checkpoint.position.index != self.store.index.0 {
+            return Err(InstallError::WrongPosition);
+        }
+        self.flush()?;
+        verify(&*self.map, checkpoint)?;
+        let (puts, removes) = (Vec::new(), Vec::new());
+        let commit = Commit { id: CommitId(0), puts, removes, checkpoint: checkpoint.clone() };
+        self.map.commit(&commit).map_err(map_failed)?;
+
+        let Self { stores, path, store, map, .. } = self;
+        drop(map);
+        let Stores { disk, directory, .. } = &stores;
+        let publish = || {
+            disk.rename(&path, &Stores::path(directory, store))?;
+            disk.sync_directory(directory)
+        };
+        publish().map_err(|error| failed(&error))
     }
 }
+
+/// Reads the whole map back, and compares count and content with what the checkpoint says.
+fn verify(map: &dyn Records, checkpoint: &Checkpoint) -> Result<(), InstallError> {
+    let (mut count, mut content) = (0, ContentHash::default());
+    let mut next = Some(Revision::FIRST);
+    while let Some(from) = next {
+        let found = map.scan(from, SCAN_LIMIT).map_err(map_failed)?;
+        count += found.len() as u64;
+        for (revision, record) in &found {
+            content = content.plus(record.hash(*revision));
+        }
+        next = found.last().map(|(last, _)| last.next());
+    }
+    if count != checkpoint.records {
+        let mismatch = OpenError::WrongCount { expected: checkpoint.records, found: count };
+        return Err(InstallError::Mismatch(mismatch));
+    }
+    if content != checkpoint.content_hash {
+        let expected = checkpoint.content_hash;
+        let mismatch = OpenError::WrongContent { expected, found: content };
+        return Err(InstallError::Mismatch(mismatch));
+    }
+    Ok(())
+}
+
+fn failed(error: &io::Error) -> InstallError {
+    if is_full(error) {
+        return InstallError::Full;
+    }
+    InstallError::Map(MapError::Io(error.kind()))
+}
+
+fn map_failed(error: MapError) -> InstallError {
+    match error {
+        MapError::Io(io::ErrorKind::StorageFull) => InstallError::Full,
+        error => InstallError::Map(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

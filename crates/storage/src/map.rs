@@ -1,0 +1,408 @@
+//! The disk map under the state machine: a redb file, keyed by revision, every record checksummed.
+//!
+//! ```text
+//! table "records"     key   revision: u64 main, u64 sub, big-endian
+//!                     value u32 crc32c of key and record, record as `codec` encodes it
+//! table "checkpoint"  key   0
+//!                     value u32 crc32c of the checkpoint, checkpoint as `codec` encodes it
+//! ```
+//! redb does not verify the pages that it reads. Records and checkpoint carry checksums of their
+//! own, and the start counts and hashes all records, so that damage elsewhere in the tree, which
+//! hides or repeats records, does not go unnoticed either.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_codec::{decode_checkpoint, decode_record, encode_checkpoint, encode_record};
+use quorate_consensus::Index;
+use quorate_kv::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
+use redb::{
+    Builder, Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+};
+
+use crate::backend::{Backend, Trouble};
+use crate::disk::{Disk, DiskLock, OpenMode};
+use crate::ledger::Horizon;
+
+const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("records");
+const CHECKPOINT: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("checkpoint");
+const CHECKPOINT_KEY: u8 = 0;
+const CHECKSUM_BYTES: usize = 4;
+
+/// [`Records`] in a file.
+///
+/// A commit that fails with [`io::ErrorKind::StorageFull`] has changed nothing, and may be tried
+/// again; every other failure is for good.
+pub(crate) struct DiskMap {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    cache_bytes: usize,
+    /// Checked before each commit; none while the file is only being staged.
+    horizon: Option<Arc<Horizon>>,
+    state: RwLock<State>,
+    _lock: Option<Arc<dyn DiskLock>>,
+}
+
+enum State {
+    Open(Handle),
+    /// To be opened at the next use: the disk was full.
+    Closed,
+    Poisoned(MapError),
+}
+
+#[derive(Clone)]
+struct Handle {
+    database: Arc<Database>,
+    backend: Backend,
+}
+
+/// Whether a call may be made again on a database that was opened anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Again,
+    Give,
+}
+
+/// Why the inside of a transaction failed.
+enum Failure {
+    /// redb failed.
+    Database(redb::Error),
+    /// What it holds is not what was stored.
+    Content(MapError),
+}
+
+impl<E: Into<redb::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl DiskMap {
+    /// Makes an empty map in an empty file.
+    pub(crate) fn create(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        cache_bytes: usize,
+    ) -> Result<Self, MapError> {
+        disk.open(&path, OpenMode::Empty).map_err(|error| MapError::Io(error.kind()))?;
+        let map = Self::new(disk, path, cache_bytes)?;
+        map.write(|transaction| {
+            transaction.open_table(RECORDS)?;
+            transaction.open_table(CHECKPOINT)?;
+            Ok(())
+        })?;
+        Ok(map)
+    }
+
+    /// Opens a map that is in use.
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        cache_bytes: usize,
+    ) -> Result<Self, MapError> {
+        let file = disk.open(&path, OpenMode::Existing);
+        let file = file.map_err(|error| MapError::Io(error.kind()))?;
+        // The process before may have died between a write and its sync. What this one reports
+        // must be durable.
+        file.sync_data().map_err(|error| MapError::Io(error.kind()))?;
+        let length = file.len().map_err(|error| MapError::Io(error.kind()))?;
+        if length == 0 {
+            return Err(MapError::BadStructure);
+        }
+        Self::new(disk, path, cache_bytes)
+    }
+
+    fn new(disk: &Arc<dyn Disk>, path: PathBuf, cache_bytes: usize) -> Result<Self, MapError> {
+        let map = Self {
+            disk: Arc::clone(disk),
+            path,
+            cache_bytes,
+            horizon: None,
+            state: RwLock::new(State::Poisoned(MapError::BadStructure)),
+            _lock: None,
+        };
+        let handle = map.open_database()?;
+        *map.state.write().expect("nobody else has it yet") = State::Open(handle);
+        Ok(map)
+    }
+
+    /// From now on the map is the state machine's: it holds the directory's lock, and its commits
+    /// are checked against the log.
+    pub(crate) fn attach(mut self, horizon: Arc<Horizon>, lock: Arc<dyn DiskLock>) -> Self {
+        self.horizon = Some(horizon);
+        self._lock = Some(lock);
+        self
+    }
+
+    fn open_database(&self) -> Result<Handle, MapError> {
+        let file = self.disk.open(&self.path, OpenMode::Existing);
+        let backend = Backend::new(file.map_err(|error| MapError::Io(error.kind()))?);
+        let opened = guarded(|| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(self.cache_bytes);
+            Ok(builder.create_with_backend(backend.clone())?)
+        });
+        match opened {
+            Ok(database) => Ok(Handle { database: Arc::new(database), backend }),
+            Err(failure) => {
+                backend.end();
+                Err(error_of(failure, &backend))
+            }
+        }
+    }
+
+    fn read<T>(
+        &self,
+        question: impl Fn(&ReadTransaction) -> Result<T, Failure>,
+    ) -> Result<T, MapError> {
+        loop {
+            let Handle { database, backend } = self.handle()?;
+            let failure = match guarded(|| question(&database.begin_read()?)) {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Content(error)) => return Err(error),
+                Err(failure) => failure,
+            };
+            drop(database);
+            // A commit that met a full disk has closed the database under this read.
+            let error = error_of(failure, &backend);
+            if self.fail(&backend, error) == Next::Give {
+                return Err(error);
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        change: impl FnOnce(&redb::WriteTransaction) -> Result<(), Failure>,
+    ) -> Result<(), MapError> {
+        let Handle { database, backend } = self.handle()?;
+        let done = guarded(|| {
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            transaction.set_quick_repair(true);
+            change(&transaction)?;
+            Ok(transaction.commit()?)
+        });
+        drop(database);
+        done.map_err(|failure| {
+            let error = error_of(failure, &backend);
+            self.fail(&backend, error);
+            error
+        })
+    }
+
+    fn handle(&self) -> Result<Handle, MapError> {
+        match &*self.state.read().expect("nothing panics while it holds the lock") {
+            State::Open(handle) => return Ok(handle.clone()),
+            State::Poisoned(error) => return Err(*error),
+            State::Closed => {}
+        }
+        let mut state = self.state.write().expect("nothing panics while it holds the lock");
+        if matches!(&*state, State::Closed) {
+            match self.open_database() {
+                Ok(handle) => *state = State::Open(handle),
+                Err(error @ MapError::Io(io::ErrorKind::StorageFull)) => return Err(error),
+                Err(error) => *state = State::Poisoned(error),
+            }
+        }
+        match &*state {
+            State::Open(handle) => Ok(handle.clone()),
+            State::Poisoned(error) => Err(*error),
+            State::Closed => unreachable!("it was opened or poisoned above"),
+        }
+    }
+
+    /// After any failure the database refuses everything. If the disk was full, and nothing worse
+    /// happened, it is opened anew, and stands at its last commit. Otherwise it is poisoned.
+    fn fail(&self, backend: &Backend, error: MapError) -> Next {
+        let mut state = self.state.write().expect("nothing panics while it holds the lock");
+        let is_current = matches!(&*state, State::Open(handle)
+            if handle.backend.is_same_life(backend));
+        let is_full = backend.trouble() == Some(Trouble::Full);
+        if is_current {
+            backend.end();
+            *state = if is_full { State::Closed } else { State::Poisoned(error) };
+        }
+        if is_full { Next::Again } else { Next::Give }
+    }
+
+    fn assert_behind_log(&self, checkpoint: &Checkpoint) {
+        if let Some(horizon) = &self.horizon {
+            assert!(
+                Index(checkpoint.position.index) <= horizon.log(),
+                "the state machine's file runs ahead of the durable log"
+            );
+        }
+    }
+}
+
+impl DiskMap {
+    /// Stores records without a checkpoint, durably: part of a snapshot that is being received.
+    pub(crate) fn stage(&self, records: &[(Revision, Record)]) -> Result<(), MapError> {
+        self.write(|transaction| put_all(transaction, records))
+    }
+}
+
+fn put_all(
+    transaction: &redb::WriteTransaction,
+    puts: &[(Revision, Record)],
+) -> Result<(), Failure> {
+    let mut records = transaction.open_table(RECORDS)?;
+    let mut buffer = BytesMut::new();
+    for (revision, record) in puts {
+        let key = key_of(*revision);
+        encode_checked(&key, &mut buffer, |out| encode_record(record, out));
+        records.insert(key, &buffer[..])?;
+    }
+    Ok(())
+}
+
+impl Records for DiskMap {
+    fn get(&self, revision: Revision) -> Result<Option<Record>, MapError> {
+        self.read(|transaction| {
+            let Some(table) = present(transaction.open_table(RECORDS))? else {
+                return Ok(None);
+            };
+            let key = key_of(revision);
+            let Some(value) = table.get(key)? else {
+                return Ok(None);
+            };
+            parse_record(key, value.value()).map(|(_, record)| Some(record))
+        })
+    }
+
+    fn scan(&self, from: Revision, limit: ScanLimit) -> Result<Vec<(Revision, Record)>, MapError> {
+        assert!(0 < limit.records, "a scan of nothing would look like the end of the map");
+        self.read(|transaction| {
+            let Some(table) = present(transaction.open_table(RECORDS))? else {
+                return Ok(Vec::new());
+            };
+            let mut found = Vec::new();
+            let mut bytes = 0;
+            for item in table.range(key_of(from)..)? {
+                let (key, value) = item?;
+                let (revision, record) = parse_record(key.value(), value.value())?;
+                bytes += record.key.len() + record.value.len();
+                found.push((revision, record));
+                if limit.records <= found.len() || limit.bytes <= bytes {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError> {
+        self.read(|transaction| {
+            let Some(table) = present(transaction.open_table(CHECKPOINT))? else {
+                return Ok(None);
+            };
+            let Some(value) = table.get(CHECKPOINT_KEY)? else {
+                return Ok(None);
+            };
+            parse_checkpoint(value.value()).map(Some)
+        })
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), MapError> {
+        self.assert_behind_log(&commit.checkpoint);
+        self.write(|transaction| {
+            put_all(transaction, &commit.puts)?;
+            let mut records = transaction.open_table(RECORDS)?;
+            for revision in &commit.removes {
+                records.remove(key_of(*revision))?;
+            }
+            let mut checkpoints = transaction.open_table(CHECKPOINT)?;
+            let mut buffer = BytesMut::new();
+            encode_checked(&[CHECKPOINT_KEY], &mut buffer, |out| {
+                encode_checkpoint(&commit.checkpoint, out);
+            });
+            checkpoints.insert(CHECKPOINT_KEY, &buffer[..])?;
+            Ok(())
+        })?;
+        if let Some(horizon) = &self.horizon {
+            horizon.map_reaches(Index(commit.checkpoint.position.index));
+        }
+        Ok(())
+    }
+}
+
+/// Runs what may meet damaged pages: redb promises no more than not to corrupt memory there.
+fn guarded<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Failure::Content(MapError::BadStructure)))
+}
+
+fn error_of(failure: Failure, backend: &Backend) -> MapError {
+    match (failure, backend.trouble()) {
+        (Failure::Content(error), _) => error,
+        (Failure::Database(_), Some(Trouble::Full)) => MapError::Io(io::ErrorKind::StorageFull),
+        (Failure::Database(_), Some(Trouble::Failed(kind))) => MapError::Io(kind),
+        (Failure::Database(redb::Error::Io(error)), None) => MapError::Io(error.kind()),
+        (Failure::Database(_), None) => MapError::BadStructure,
+    }
+}
+
+/// A table that the first commit has not made yet is an empty one.
+fn present<T>(table: Result<T, TableError>) -> Result<Option<T>, Failure> {
+    match table {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn key_of(revision: Revision) -> [u8; 16] {
+    let number = |part: i64| u64::try_from(part).expect("revisions are never negative");
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number(revision.main).to_be_bytes());
+    key[8..].copy_from_slice(&number(revision.sub).to_be_bytes());
+    key
+}
+
+fn revision_of(key: [u8; 16]) -> Option<Revision> {
+    let number = |half: &[u8]| {
+        let bytes = half.try_into().expect("half of sixteen is eight");
+        i64::try_from(u64::from_be_bytes(bytes)).ok()
+    };
+    Some(Revision::new(number(&key[..8])?, number(&key[8..])?))
+}
+
+fn checksum(key: &[u8], bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), bytes)
+}
+
+/// Replaces the buffer's contents by what `encode` writes, behind its checksum.
+fn encode_checked(key: &[u8], buffer: &mut BytesMut, encode: impl FnOnce(&mut BytesMut)) {
+    buffer.clear();
+    buffer.put_u32_le(0);
+    encode(buffer);
+    let checksum = checksum(key, &buffer[CHECKSUM_BYTES..]);
+    buffer[..CHECKSUM_BYTES].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// The bytes behind a checksum that holds.
+fn parse_checked(key: &[u8], value: &[u8]) -> Option<Bytes> {
+    let (found, bytes) = value.split_first_chunk::<CHECKSUM_BYTES>()?;
+    let is_sound = u32::from_le_bytes(*found) == checksum(key, bytes);
+    is_sound.then(|| Bytes::copy_from_slice(bytes))
+}
+
+fn parse_record(key: [u8; 16], value: &[u8]) -> Result<(Revision, Record), Failure> {
+    let revision = revision_of(key).ok_or(Failure::Content(MapError::BadStructure))?;
+    parse_checked(&key, value)
+        .and_then(|bytes| decode_record(bytes).ok())
+        .map(|record| (revision, record))
+        .ok_or(Failure::Content(MapError::BadRecord(revision)))
+}
+
+fn parse_checkpoint(value: &[u8]) -> Result<Checkpoint, Failure> {
+    parse_checked(&[CHECKPOINT_KEY], value)
+        .and_then(|bytes| decode_checkpoint(bytes).ok())
+        .ok_or(Failure::Content(MapError::BadCheckpoint))
+}
+
+#[cfg(test)]
+mod tests;
