@@ -1,0 +1,125 @@
+//! What an entry costs in the core: three engines in one thread, payloads of 256 bytes, no codec,
+//! no disk, no network. The time is that of all three nodes together.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use quorate_consensus::raft::Raft;
+use quorate_consensus::{
+    Ballot, ClusterTime, Config, Engine, HardState, Incarnation, Index, Input, Instant, Members,
+    Meta, NodeId, Outcome, ProposalId, Proposed, Recovered, Role, Seed, Strict,
+};
+
+const PAYLOAD: &[u8] = &[7; 256];
+
+/// Three nodes whose messages and writes take no time.
+struct Trio {
+    engines: Vec<Raft>,
+    messages: VecDeque<(NodeId, NodeId, <Raft as Engine>::Message)>,
+    leader: usize,
+    sequence: u64,
+    committed: u64,
+}
+
+impl Trio {
+    fn new() -> Self {
+        let members = Members::of_voters((1..=3).map(NodeId));
+        let engines = (1..=3).map(|node| start(NodeId(node), members.clone())).collect();
+        let (messages, leader) = (VecDeque::new(), 0);
+        let mut trio = Self { engines, messages, leader, sequence: 0, committed: 0 };
+        trio.engines[0].handle(Instant::ORIGIN, Input::Campaign);
+        trio.pump();
+        assert_eq!(trio.engines[0].status().role, Role::Leader, "the first node is elected");
+        trio
+    }
+
+    /// Proposes so many commands at once and waits until all are committed.
+    fn commit(&mut self, count: u64) {
+        let target = self.committed + count;
+        for _ in 0..count {
+            self.sequence += 1;
+            let id = ProposalId {
+                node: NodeId(1),
+                incarnation: Incarnation(1),
+                sequence: self.sequence,
+            };
+            let payload = Bytes::from_static(PAYLOAD);
+            self.engines[self.leader].handle(Instant::ORIGIN, Input::Propose { id, payload });
+        }
+        self.pump();
+        assert_eq!(self.committed, target, "every proposal is committed");
+    }
+
+    /// Lets everything happen until nothing moves.
+    fn pump(&mut self) {
+        loop {
+            for at in 0..self.engines.len() {
+                while self.drain(at) {}
+            }
+            if self.messages.is_empty() {
+                return;
+            }
+            for (from, to, message) in self.messages.drain(..) {
+                let engine = &mut self.engines[to.0 as usize - 1];
+                engine.handle(Instant::ORIGIN, Input::Message { from, message });
+            }
+        }
+    }
+
+    /// Drains one engine; whether it was told something in return.
+    fn drain(&mut self, at: usize) -> bool {
+        let engine = &mut self.engines[at];
+        let effects = engine.effects();
+        let from = NodeId(at as u64 + 1);
+        for envelope in effects.messages {
+            self.messages.push_back((from, envelope.to, envelope.message));
+        }
+        for outcome in &effects.outcomes {
+            let Outcome::Proposal { result: Proposed::Committed { .. }, .. } = outcome else {
+                panic!("a proposal ended otherwise: {outcome:?}");
+            };
+            self.committed += 1;
+        }
+        let mut was_told = false;
+        if let Some(batch) = effects.write {
+            engine.handle(Instant::ORIGIN, Input::Persisted { write: batch.id });
+            was_told = true;
+            black_box(batch);
+        }
+        if let Some(entry) = effects.committed.last() {
+            engine.handle(Instant::ORIGIN, Input::Applied { upto: entry.index });
+            was_told = true;
+        }
+        was_told
+    }
+}
+
+fn start(node: NodeId, members: Members) -> Raft {
+    let meta =
+        Meta { index: Index::ZERO, ballot: Ballot::ZERO, time: ClusterTime::default(), members };
+    let recovered = Recovered {
+        hard: HardState::default(),
+        meta,
+        ballots: Vec::new(),
+        tail: Vec::new(),
+        configurations: Vec::new(),
+        applied: Index::ZERO,
+        time: ClusterTime::default(),
+    };
+    Raft::new(Config::new(node), Strict, Seed(node.0), recovered, Instant::ORIGIN)
+}
+
+fn core(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("core");
+    for depth in [1, 32, 1024] {
+        let mut trio = Trio::new();
+        group.throughput(Throughput::Elements(depth));
+        group.bench_function(format!("depth {depth}"), |bench| bench.iter(|| trio.commit(depth)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, core);
+criterion_main!(benches);
