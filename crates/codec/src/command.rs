@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! command     u8 version (1), u8 tag, then
-//!               0 put, 1 delete range, 2 txn, 3 compact, 4 advance (empty), 5 set quota
+//!               0 put, 1 delete range, 2 txn, 3 compact, 4 advance (empty), 5 set quota,
+//!               6 publish
 //! put         u8 flags (1 prev kv, 2 ignore value, 4 ignore lease), i64 lease,
 //!             string key, string value
 //! delete      u8 flags (1 prev kv), string key, string range end
 //! txn         list compare, list op success, list op failure
 //! compact     u8 flags (1 physical), i64 revision
 //! set quota   u64 bytes
+//! publish     u64 member, string attributes
 //! compare     u8 result (0 equal, 1 greater, 2 less, 3 not equal, 255 unrecognized),
 //!             u8 target, then i64 (0 version, 1 create, 2 mod, 4 lease), string (3 value)
 //!             or nothing (255 unrecognized), string key, string range end
@@ -25,8 +27,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_kv::{
     Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest, LeaseId,
-    PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget, TXN_DEPTH_MAX,
-    TxnRequest,
+    PublishRequest, PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget,
+    TXN_DEPTH_MAX, TxnRequest,
 };
 
 use crate::error::DecodeError;
@@ -65,6 +67,11 @@ pub fn encode_command(command: &Command) -> Bytes {
             out.put_u8(COMMAND_SET_QUOTA);
             request.quota_bytes.put(&mut out);
         }
+        Command::Publish(request) => {
+            out.put_u8(COMMAND_PUBLISH);
+            request.member.put(&mut out);
+            request.attributes.put(&mut out);
+        }
     }
     out.freeze()
 }
@@ -82,6 +89,10 @@ pub fn decode_command(mut payload: Bytes) -> Result<Command, DecodeError> {
         COMMAND_SET_QUOTA => {
             Command::SetQuota(SetQuotaRequest { quota_bytes: u64::read(&mut reader)? })
         }
+        COMMAND_PUBLISH => Command::Publish(PublishRequest {
+            member: u64::read(&mut reader)?,
+            attributes: reader.string("attributes")?,
+        }),
         found => return Err(DecodeError::BadTag { what: COMMAND, found }),
     };
     reader.finish()?;
@@ -95,6 +106,7 @@ const COMMAND_TXN: u8 = 2;
 const COMMAND_COMPACT: u8 = 3;
 const COMMAND_ADVANCE: u8 = 4;
 const COMMAND_SET_QUOTA: u8 = 5;
+const COMMAND_PUBLISH: u8 = 6;
 
 const OP_RANGE: u8 = 0;
 const OP_PUT: u8 = 1;
@@ -114,6 +126,7 @@ fn capacity(command: &Command) -> usize {
         Command::Put(request) => 19 + request.key.len() + request.value.len(),
         Command::DeleteRange(request) => 11 + request.key.len() + request.range_end.len(),
         Command::Txn(_) => 512,
+        Command::Publish(request) => 14 + request.attributes.len(),
         Command::Compact(_) | Command::SetQuota(_) | Command::Advance => 16,
     }
 }

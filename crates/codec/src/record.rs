@@ -6,8 +6,9 @@
 //!                     string key, string value
 //! checkpoint on disk  u8 version (1), checkpoint
 //! checkpoint          u64 index, u64 round, u64 node, u64 time (microseconds), string members,
-//!                     u128 state hash, i64 revision, i64 compacted, u64 records,
-//!                     u64 content hash, u64 logical bytes, u64 quota bytes, option u64 alarm
+//!                     map u64 member -> string attributes, u128 state hash, i64 revision,
+//!                     i64 compacted, u64 records, u64 content hash, u64 logical bytes,
+//!                     u64 quota bytes, option u64 alarm
 //! revision            i64 main, i64 sub
 //! ```
 //!
@@ -151,12 +152,13 @@ impl Layout for LogPosition {
 
 impl Layout for Checkpoint {
     const NAME: &'static str = "checkpoint";
-    const BYTES_MIN: usize = 101;
+    const BYTES_MIN: usize = 105;
 
     fn put(&self, out: &mut BytesMut) {
         self.position.put(out);
         self.time.0.put(out);
         self.members.put(out);
+        self.attributes.put(out);
         out.put_u128_le(self.state_hash.0);
         self.revision.put(out);
         self.compacted.put(out);
@@ -172,6 +174,7 @@ impl Layout for Checkpoint {
             position: LogPosition::read(reader)?,
             time: ClusterTime(u64::read(reader)?),
             members: reader.string("members")?,
+            attributes: Layout::read(reader)?,
             state_hash: StateHash(u128::from_le_bytes(reader.array("state hash")?)),
             revision: i64::read(reader)?,
             compacted: i64::read(reader)?,

@@ -18,6 +18,8 @@ pub enum Command {
     /// Make this the cluster's quota. Proposed by a leader that was configured otherwise than
     /// the cluster is, see [`crate::Store::quota_command`].
     SetQuota(SetQuotaRequest),
+    /// Remember what a member tells of itself.
+    Publish(PublishRequest),
     /// Nothing but the passing of time.
     Advance,
 }
@@ -226,4 +228,13 @@ pub struct CompactRequest {
 pub struct SetQuotaRequest {
     /// The quota in logical bytes; `u64::MAX` is no quota.
     pub quota_bytes: u64,
+}
+
+/// What a member tells the others of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishRequest {
+    /// The member's id.
+    pub member: u64,
+    /// Its name and addresses, opaque to the store; replaces what it told before.
+    pub attributes: Bytes,
 }

@@ -40,8 +40,9 @@ mod store;
 mod validate;
 
 pub use command::{
-    Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest, PutRequest,
-    RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget, TxnRequest,
+    Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
+    PublishRequest, PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget,
+    TxnRequest,
 };
 pub use error::{CommandError, Damage, MapError, OpenError, RequestError};
 pub use map::{Commit, CommitId, Records, ScanLimit};

@@ -145,6 +145,7 @@ fn commit(id: u64, puts: Vec<(Revision, Record)>, removes: Vec<Revision>) -> Com
         position: LogPosition { index: id, round: id ^ 1, node: id ^ 2 },
         time: ClusterTime(id ^ 3),
         members: Bytes::from(id.to_le_bytes().to_vec()),
+        attributes: [(id ^ 0xc, Bytes::from(id.to_be_bytes().to_vec()))].into(),
         state_hash: StateHash(u128::from(id) << 64 | 4),
         revision: (id ^ 5).cast_signed(),
         compacted: if id == 1 { COMPACTED_NEVER } else { (id ^ 6).cast_signed() },

@@ -1,5 +1,7 @@
 //! What the map under the store holds: one record per change, and one checkpoint.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::hash::record_hash;
@@ -101,6 +103,8 @@ pub struct Checkpoint {
     pub time: ClusterTime,
     /// The cluster's members, opaque to the store.
     pub members: Bytes,
+    /// What each member told of itself, by its id, opaque to the store.
+    pub attributes: BTreeMap<u64, Bytes>,
     /// H(i) at `position`.
     pub state_hash: StateHash,
     /// The store's main revision.

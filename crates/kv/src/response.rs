@@ -16,6 +16,8 @@ pub enum Response {
     Compact(CompactResponse),
     /// To a change of the quota.
     SetQuota,
+    /// To a publication.
+    Publish,
     /// To the passing of time.
     Advance,
 }

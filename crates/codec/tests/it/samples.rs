@@ -13,8 +13,8 @@ use quorate_consensus::{
 };
 use quorate_kv::{
     Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, LeaseId, LogPosition, PutRequest, RangeRequest, Record, RecordKind,
-    RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
+    DeleteRangeRequest, LeaseId, LogPosition, PublishRequest, PutRequest, RangeRequest, Record,
+    RecordKind, RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 /// Values by name, in the order of their tags.
@@ -144,6 +144,13 @@ pub(crate) fn commands() -> Samples<Command> {
         ("compact", Command::Compact(compact)),
         ("advance", Command::Advance),
         ("set_quota", Command::SetQuota(SetQuotaRequest { quota_bytes: 0x72 })),
+        (
+            "publish",
+            Command::Publish(PublishRequest {
+                member: 0x73,
+                attributes: Bytes::from_static(b"attributes"),
+            }),
+        ),
     ]
 }
 
@@ -167,6 +174,7 @@ fn checkpoint(space_alarm: Option<u64>) -> Checkpoint {
         position: LogPosition { index: 0x91, round: 0x92, node: 0x93 },
         time: quorate_kv::ClusterTime(0x94),
         members: Bytes::from_static(b"members"),
+        attributes: [(0xaa, Bytes::from_static(b"attributes"))].into(),
         state_hash: StateHash(0x9596_9798_999a_9b9c_9d9e_9fa0_a1a2_a3a4),
         revision: 0xa5,
         compacted: -1,

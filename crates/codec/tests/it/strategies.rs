@@ -16,8 +16,8 @@ use quorate_consensus::{
 };
 use quorate_kv::{
     Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, LeaseId, LogPosition, PutRequest, RangeRequest, Record, RecordKind,
-    RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
+    DeleteRangeRequest, LeaseId, LogPosition, PublishRequest, PutRequest, RangeRequest, Record,
+    RecordKind, RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 fn string() -> impl Strategy<Value = Bytes> {
@@ -116,19 +116,24 @@ fn revision() -> impl Strategy<Value = Revision> {
 pub(crate) fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     let position = any::<[u64; 3]>();
     let hashes = (any::<u128>(), any::<u64>());
-    (position, any::<[u64; 4]>(), string(), hashes, any::<[i64; 2]>(), option::of(any::<u64>()))
-        .prop_map(|(position, numbers, members, hashes, revisions, space_alarm)| Checkpoint {
-            position: LogPosition { index: position[0], round: position[1], node: position[2] },
-            time: quorate_kv::ClusterTime(numbers[0]),
-            members,
-            state_hash: StateHash(hashes.0),
-            revision: revisions[0],
-            compacted: revisions[1],
-            records: numbers[1],
-            content_hash: ContentHash(hashes.1),
-            logical_bytes: numbers[2],
-            quota_bytes: numbers[3],
-            space_alarm,
+    let attributes = btree_map(any::<u64>(), string(), 0..3);
+    let strings = (string(), attributes);
+    (position, any::<[u64; 4]>(), strings, hashes, any::<[i64; 2]>(), option::of(any::<u64>()))
+        .prop_map(|(position, numbers, (members, attributes), hashes, revisions, space_alarm)| {
+            Checkpoint {
+                position: LogPosition { index: position[0], round: position[1], node: position[2] },
+                time: quorate_kv::ClusterTime(numbers[0]),
+                members,
+                attributes,
+                state_hash: StateHash(hashes.0),
+                revision: revisions[0],
+                compacted: revisions[1],
+                records: numbers[1],
+                content_hash: ContentHash(hashes.1),
+                logical_bytes: numbers[2],
+                quota_bytes: numbers[3],
+                space_alarm,
+            }
         })
 }
 
@@ -230,6 +235,9 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
             Command::Compact(CompactRequest { revision, physical })
         }),
         any::<u64>().prop_map(|quota_bytes| Command::SetQuota(SetQuotaRequest { quota_bytes })),
+        (any::<u64>(), string()).prop_map(|(member, attributes)| {
+            Command::Publish(PublishRequest { member, attributes })
+        }),
         Just(Command::Advance),
     ]
 }

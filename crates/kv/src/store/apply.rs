@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Outcome, Store};
 use crate::{
     ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context, Damage,
-    PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
+    PublishRequest, PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
 };
 
 impl<R: Rules> Store<R> {
@@ -21,6 +21,7 @@ impl<R: Rules> Store<R> {
             Command::Txn(request) => self.on_txn(request)?.map(Response::Txn),
             Command::Compact(request) => self.on_compact(*request).map(Response::Compact),
             Command::SetQuota(request) => Ok(self.on_set_quota(*request)),
+            Command::Publish(request) => Ok(self.on_publish(request)),
             Command::Advance => Ok(Response::Advance),
         };
         self.effects.push(outcome_code(&outcome));
@@ -85,6 +86,13 @@ impl<R: Rules> Store<R> {
         self.state.space_alarm = None;
         Response::SetQuota
     }
+
+    fn on_publish(&mut self, request: &PublishRequest) -> Response {
+        self.effects.push(request.member);
+        self.effects.push(xxh3_64(&request.attributes));
+        self.state.attributes.insert(request.member, request.attributes.clone());
+        Response::Publish
+    }
 }
 
 /// The outcome as the hash sees it. Part of the format.
@@ -96,6 +104,7 @@ fn outcome_code(outcome: &Result<Response, CommandError>) -> u64 {
         Ok(Response::Compact(_)) => 4,
         Ok(Response::SetQuota) => 5,
         Ok(Response::Advance) => 6,
+        Ok(Response::Publish) => 7,
         Err(CommandError::Compacted) => 101,
         Err(CommandError::FutureRevision) => 102,
         Err(CommandError::KeyNotFound) => 103,

@@ -18,6 +18,7 @@ mod snapshot;
 mod txn;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -153,6 +154,11 @@ impl<R: Rules> Store<R> {
     /// The cluster's members, as last set.
     pub fn members(&self) -> &Bytes {
         &self.state.members
+    }
+
+    /// What each member told of itself, by its id.
+    pub fn attributes(&self) -> &BTreeMap<u64, Bytes> {
+        &self.state.attributes
     }
 
     /// Stores the cluster's members, opaque to the store.

@@ -1,6 +1,7 @@
 //! Opening: one scan over the map builds the index and the garbage queue, and proves that the
 //! map has what its checkpoint says.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -62,6 +63,7 @@ fn fresh() -> Checkpoint {
         position: LogPosition::default(),
         time: ClusterTime::default(),
         members: Bytes::new(),
+        attributes: BTreeMap::new(),
         state_hash: StateHash::default(),
         revision: REVISION_INITIAL,
         compacted: COMPACTED_NEVER,
