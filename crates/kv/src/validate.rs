@@ -33,6 +33,7 @@ pub fn validate(command: &Command, limits: &Limits) -> Result<(), RequestError> 
         Command::Put(request) => validate_put(request, limits),
         Command::DeleteRange(request) => validate_delete_range(request, limits),
         Command::Txn(request) => validate_txn(request, limits, &Strict),
+        Command::Publish(request) => check_size(request.attributes.len(), limits),
         Command::Compact(_) | Command::SetQuota(_) | Command::Advance => Ok(()),
     }
 }

@@ -1,0 +1,16 @@
+//! The store's rules as tables, and its whole against a naive model.
+
+mod commit;
+mod compaction;
+mod hash;
+mod history;
+mod map;
+mod model;
+mod open;
+mod quota;
+mod range;
+mod snapshot;
+mod support;
+mod txn;
+mod validate;
+mod write;
