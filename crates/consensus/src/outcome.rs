@@ -38,7 +38,8 @@ pub enum Proposed {
         /// Where.
         index: Index,
     },
-    /// Its index was committed with something else: it will never happen. Safe to retry.
+    /// Its index was committed with something else, or cannot be committed with it any more: it
+    /// will never happen. Safe to retry.
     Displaced,
     /// This node can no longer learn how it ended. It may have happened.
     Unknown,

@@ -8,12 +8,15 @@ use crate::outcome::{Outcome, Proposed};
 
 /// Proposals in the order of their indices.
 ///
-/// Each leaves exactly once: when its index is committed, or when a snapshot covers it. A proposal
-/// of an earlier leadership stays until then, for it may still be committed.
+/// Each leaves exactly once: when its index is committed, when something is committed that excludes
+/// it, or when a snapshot covers it. A proposal of an earlier leadership stays until then, for it
+/// may still be committed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proposals {
     tracked: VecDeque<Tracked>,
     bytes: u64,
+    /// No tracked proposal has a lower ballot.
+    ballot_min: Ballot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,9 @@ impl Proposals {
     /// Takes note of a proposal at the end of the log.
     pub(crate) fn track(&mut self, index: Index, ballot: Ballot, id: ProposalId, bytes: u64) {
         let tracked = Tracked { index, ballot, id, bytes };
+        if self.tracked.is_empty() {
+            self.ballot_min = ballot;
+        }
         self.bytes += bytes;
         // Out of order only after a truncation: an older proposal still waits at a higher index.
         let place = match self.tracked.back() {
@@ -65,6 +71,29 @@ impl Proposals {
             }
             Proposed::Displaced
         });
+    }
+
+    /// Ends the proposals that `excludes` says can never be committed any more, given their ballot.
+    /// It must exclude every ballot below one that it excludes.
+    pub(crate) fn exclude(
+        &mut self,
+        excludes: impl Fn(Ballot) -> bool,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        if self.tracked.is_empty() || !excludes(self.ballot_min) {
+            return;
+        }
+        let bytes = &mut self.bytes;
+        self.tracked.retain(|tracked| {
+            let is_excluded = excludes(tracked.ballot);
+            if is_excluded {
+                *bytes -= tracked.bytes;
+                outcomes.push(Outcome::Proposal { id: tracked.id, result: Proposed::Displaced });
+            }
+            !is_excluded
+        });
+        self.ballot_min =
+            self.tracked.iter().map(|tracked| tracked.ballot).min().unwrap_or_default();
     }
 
     /// Ends the proposals up to `upto` whose entries were replaced by a snapshot: nothing tells
@@ -121,6 +150,19 @@ mod tests {
                 Outcome::Proposal { id: id(3), result: Proposed::Committed { index: Index(5) } },
             ]
         );
+        assert_eq!((proposals.count(), proposals.bytes()), (1, 10));
+    }
+
+    #[test]
+    fn a_later_ballot_excludes_what_lies_beyond_it() {
+        let mut proposals = Proposals::default();
+        proposals.track(Index(9), ballot(1), id(1), 10);
+        proposals.track(Index(6), ballot(3), id(2), 10);
+        let mut outcomes = Vec::new();
+        proposals.exclude(|old| old < ballot(1), &mut outcomes);
+        assert_eq!(outcomes, []);
+        proposals.exclude(|old| old < ballot(3), &mut outcomes);
+        assert_eq!(outcomes, [Outcome::Proposal { id: id(1), result: Proposed::Displaced }]);
         assert_eq!((proposals.count(), proposals.bytes()), (1, 10));
     }
 

@@ -10,6 +10,7 @@ use super::Raft;
 use super::role::State;
 use crate::config::Config;
 use crate::effects::{Fetch, FetchReason};
+use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::ids::Index;
 use crate::log::Position;
@@ -94,10 +95,8 @@ impl<R: Rules> Raft<R> {
         if !core::mem::take(&mut leader.is_commit_due) {
             return;
         }
-        let own = match self.rules.breaks(Rule::CountOwnUndurable) {
-            true => self.log.last(),
-            false => self.log.persisted(),
-        };
+        let counts_early = self.rules.breaks(Rule::CountOwnUndurable);
+        let own = if counts_early { self.log.last() } else { self.log.persisted() };
         let me = self.config.node;
         let quorum_index = self.configurations.quorum().committed_index(|node| {
             let matched = leader.peers.get(&node).map(|progress| progress.matched);
@@ -113,11 +112,15 @@ impl<R: Rules> Raft<R> {
         self.commit(quorum_index, Reason::QuorumReached);
     }
 
-    /// Moves the commit mark, and ends the proposals it passes.
+    /// Moves the commit mark, and ends the proposals it passes, and those beyond it that were made
+    /// in an older term: terms never decrease along a committed log.
     pub(super) fn commit(&mut self, index: Index, reason: Reason) {
         self.log.commit_to(index);
         let log = &self.log;
-        self.proposals.settle(index, |at| log.ballot_at(at), &mut self.effects.outcomes);
+        let outcomes = &mut self.effects.outcomes;
+        self.proposals.settle(index, |at| log.ballot_at(at), outcomes);
+        let newest = log.ballot_at(index).expect("a committed entry has a ballot");
+        self.proposals.exclude(|proposed| Self::excludes(newest, proposed), outcomes);
         self.trace(What::Committed { upto: index }, reason);
     }
 

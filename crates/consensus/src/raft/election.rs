@@ -170,15 +170,12 @@ impl<R: Rules> Raft<R> {
         } else {
             None
         };
-        let verdict = match refusal {
-            Some(reason) => {
-                self.trace(What::Refused { to: from, round: asked.0 }, reason);
-                Verdict::Refused
-            }
-            None => {
-                self.make_way();
-                Verdict::Granted
-            }
+        let verdict = if let Some(reason) = refusal {
+            self.trace(What::Refused { to: from, round: asked.0 }, reason);
+            Verdict::Refused
+        } else {
+            self.make_way();
+            Verdict::Granted
         };
         self.send(from, Body::PreVoteReply { asked, verdict });
     }

@@ -1,4 +1,4 @@
-//! Linearizable reads without a log entry: ReadIndex (dissertation §6.4).
+//! Linearizable reads without a log entry: the `ReadIndex` of the literature (dissertation §6.4).
 //!
 //! A read is released at the commit mark of a moment after it arrived, once a quorum has confirmed,
 //! after that moment, that this node still leads. One confirmation serves all reads that wait; its

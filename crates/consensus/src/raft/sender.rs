@@ -89,6 +89,9 @@ impl Sender<'_> {
             }
         }
         if core::mem::take(&mut progress.is_ask_due) {
+            if progress.next <= self.log.compacted().index {
+                return self.turn_to_snapshot(to, progress);
+            }
             progress.window.restart_waiting(self.now);
             self.append(to, progress, Arc::default(), confirm.take());
         }

@@ -5,6 +5,7 @@ use super::Raft;
 use super::message::{AppendResult, Body};
 use super::progress::{FlowState, SnapshotStage};
 use super::role::State;
+use crate::engine::Engine;
 use crate::entry::Meta;
 use crate::ids::{Index, NodeId};
 use crate::log::Position;
@@ -52,7 +53,9 @@ impl<R: Rules> Raft<R> {
         self.durability.write(Write::Install(meta.clone()));
         self.log.install(position, meta.time);
         self.configurations.compact(&meta);
-        self.proposals.lose(meta.index, &mut self.effects.outcomes);
+        let outcomes = &mut self.effects.outcomes;
+        self.proposals.lose(meta.index, outcomes);
+        self.proposals.exclude(|proposed| Self::excludes(meta.ballot, proposed), outcomes);
         self.effects.install = Some(meta.clone());
         self.installing = Some(meta);
     }

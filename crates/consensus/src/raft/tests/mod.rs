@@ -1,1 +1,4 @@
-//! Tests.
+//! Tests of the engine from inside.
+
+mod chaos;
+mod world;
