@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use tonic_prost_build::FileDescriptorSet;
 
 use crate::workspace::Workspace;
 
@@ -56,7 +57,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
 /// Compiles the interface in a scratch directory.
 fn generate(workspace: &Workspace) -> Result<Files> {
     let scratch = tempfile::tempdir()?;
-    let descriptors = protox::compile(PROTOS, [workspace.path("proto")])?;
+    let descriptors = compile(workspace)?;
     tonic_prost_build::configure()
         .bytes(".")
         .emit_rerun_if_changed(false)
@@ -70,6 +71,11 @@ fn generate(workspace: &Workspace) -> Result<Files> {
     }
     format(workspace, scratch.path(), &files)?;
     read_directory(scratch.path())
+}
+
+/// Reads the interface files and everything they import.
+fn compile(workspace: &Workspace) -> Result<FileDescriptorSet> {
+    Ok(protox::compile(PROTOS, [workspace.path("proto")])?)
 }
 
 /// Formats the files in place, by the repository's own rules.
@@ -123,39 +129,4 @@ fn compare(committed: &Files, generated: &Files) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files(pairs: &[(&str, &str)]) -> Files {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-    }
-
-    #[test]
-    fn equal_files_pass_the_check() {
-        let both = files(&[("a.rs", "x"), ("b.rs", "y")]);
-        assert!(compare(&both, &both).is_ok());
-    }
-
-    #[test]
-    fn each_kind_of_difference_is_named() {
-        let cases = [
-            (files(&[("a.rs", "x")]), files(&[("a.rs", "y")]), "a.rs differs"),
-            (files(&[]), files(&[("a.rs", "y")]), "a.rs is missing"),
-            (files(&[("old.rs", "x")]), files(&[]), "old.rs has no source"),
-        ];
-        for (committed, generated, complaint) in cases {
-            let error = compare(&committed, &generated).expect_err(complaint);
-            assert!(error.to_string().contains(complaint), "{error}");
-        }
-    }
-
-    #[test]
-    fn writing_removes_what_is_no_longer_generated() -> Result<()> {
-        let directory = tempfile::tempdir()?;
-        write_directory(directory.path(), &files(&[("old.rs", "x"), ("kept.rs", "1")]))?;
-        let new = files(&[("kept.rs", "2")]);
-        write_directory(directory.path(), &new)?;
-        assert_eq!(read_directory(directory.path())?, new);
-        Ok(())
-    }
-}
+mod tests;

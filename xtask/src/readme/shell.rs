@@ -52,9 +52,10 @@ impl Shell {
     pub(crate) fn run(&mut self, commands: &str) -> Result<Vec<String>> {
         let script = self.script.path().join("block.sh");
         fs::write(&script, commands)?;
-        writeln!(self.input, ". '{}' </dev/null", script.display())?;
-        // A last line without an end would hide the mark.
-        writeln!(self.input, "printf '\\n{DONE}\\n'")?;
+        // Both at once: a shell that has ended in between could not be written to. The mark begins
+        // with a line end, lest a last line without one should hide it.
+        let call = format!(". '{}' </dev/null\nprintf '\\n{DONE}\\n'\n", script.display());
+        self.input.write_all(call.as_bytes()).context("the shell has ended before")?;
         let mut printed = self.lines.until(&mut self.process, BLOCK_MAX, |line| line == DONE)?;
         printed.pop();
         Ok(printed)

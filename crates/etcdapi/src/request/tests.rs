@@ -169,6 +169,61 @@ fn the_numbers_of_the_wire_mean_what_etcd_says() {
     }
 }
 
+/// A mistake made both ways would survive the way out and back; this one is caught here.
+#[test]
+fn each_field_reaches_its_place() {
+    let range = pb::RangeRequest {
+        key: "k".into(),
+        range_end: "z".into(),
+        limit: 1,
+        revision: 2,
+        sort_order: 1,
+        sort_target: 2,
+        serializable: true,
+        keys_only: false,
+        count_only: false,
+        min_mod_revision: 3,
+        max_mod_revision: 4,
+        min_create_revision: 5,
+        max_create_revision: 6,
+    };
+    let expected = kv::RangeRequest {
+        key: "k".into(),
+        range_end: "z".into(),
+        limit: 1,
+        revision: 2,
+        sort_order: kv::SortOrder::Ascend,
+        sort_target: kv::SortTarget::Create,
+        serializable: true,
+        keys_only: false,
+        count_only: false,
+        min_mod_revision: 3,
+        max_mod_revision: 4,
+        min_create_revision: 5,
+        max_create_revision: 6,
+    };
+    assert_eq!(kv::RangeRequest::try_from(range.clone()), Ok(expected.clone()));
+    let keys = kv::RangeRequest::try_from(pb::RangeRequest { keys_only: true, ..range.clone() });
+    assert_eq!(keys, Ok(kv::RangeRequest { keys_only: true, ..expected.clone() }));
+    let count = kv::RangeRequest::try_from(pb::RangeRequest { count_only: true, ..range });
+    assert_eq!(count, Ok(kv::RangeRequest { count_only: true, ..expected }));
+
+    let put = pb::PutRequest { key: "k".into(), value: "v".into(), lease: 7, ..Default::default() };
+    let expected = kv::PutRequest {
+        key: "k".into(),
+        value: "v".into(),
+        lease: kv::LeaseId(7),
+        ..kv::PutRequest::default()
+    };
+    assert_eq!(kv::PutRequest::from(put.clone()), expected);
+    let previous = kv::PutRequest::from(pb::PutRequest { prev_kv: true, ..put.clone() });
+    assert_eq!(previous, kv::PutRequest { prev_kv: true, ..expected.clone() });
+    let value = kv::PutRequest::from(pb::PutRequest { ignore_value: true, ..put.clone() });
+    assert_eq!(value, kv::PutRequest { ignore_value: true, ..expected.clone() });
+    let lease = kv::PutRequest::from(pb::PutRequest { ignore_lease: true, ..put });
+    assert_eq!(lease, kv::PutRequest { ignore_lease: true, ..expected });
+}
+
 #[test]
 fn a_missing_key_is_named_before_a_bad_sort_option() {
     let range = pb::RangeRequest { sort_order: 9, ..pb::RangeRequest::default() };
