@@ -43,7 +43,8 @@ pub(crate) struct DiskMap {
     /// Checked before each commit; none while the file is only being staged.
     horizon: Option<Arc<Horizon>>,
     state: RwLock<State>,
-    _lock: Option<Arc<dyn DiskLock>>,
+    /// Held for as long as the file is in use.
+    lock: Option<Arc<dyn DiskLock>>,
 }
 
 enum State {
@@ -55,8 +56,25 @@ enum State {
 
 #[derive(Clone)]
 struct Handle {
-    database: Arc<Database>,
+    database: Arc<Shared>,
     backend: Backend,
+}
+
+/// A database that may panic when it is closed, if its pages are damaged.
+struct Shared(Option<Database>);
+
+impl Shared {
+    fn get(&self) -> &Database {
+        self.0.as_ref().expect("it is taken only when it is dropped")
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        // Closing writes nothing that the next opening could not do without.
+        drop(catch_unwind(AssertUnwindSafe(|| drop(database))));
+    }
 }
 
 /// Whether a call may be made again on a database that was opened anew.
@@ -122,18 +140,23 @@ impl DiskMap {
             cache_bytes,
             horizon: None,
             state: RwLock::new(State::Poisoned(MapError::BadStructure)),
-            _lock: None,
+            lock: None,
         };
         let handle = map.open_database()?;
         *map.state.write().expect("nobody else has it yet") = State::Open(handle);
         Ok(map)
     }
 
+    /// Whether it is in use by the state machine, and not only being made.
+    fn is_attached(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// From now on the map is the state machine's: it holds the directory's lock, and its commits
     /// are checked against the log.
     pub(crate) fn attach(mut self, horizon: Arc<Horizon>, lock: Arc<dyn DiskLock>) -> Self {
         self.horizon = Some(horizon);
-        self._lock = Some(lock);
+        self.lock = Some(lock);
         self
     }
 
@@ -143,10 +166,11 @@ impl DiskMap {
         let opened = guarded(|| {
             let mut builder = Builder::new();
             builder.set_cache_size(self.cache_bytes);
+            builder.set_check_integrity_on_open(true);
             Ok(builder.create_with_backend(backend.clone())?)
         });
         match opened {
-            Ok(database) => Ok(Handle { database: Arc::new(database), backend }),
+            Ok(database) => Ok(Handle { database: Arc::new(Shared(Some(database))), backend }),
             Err(failure) => {
                 backend.end();
                 Err(error_of(failure, &backend))
@@ -160,7 +184,7 @@ impl DiskMap {
     ) -> Result<T, MapError> {
         loop {
             let Handle { database, backend } = self.handle()?;
-            let failure = match guarded(|| question(&database.begin_read()?)) {
+            let failure = match guarded(|| question(&database.get().begin_read()?)) {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Content(error)) => return Err(error),
                 Err(failure) => failure,
@@ -180,7 +204,7 @@ impl DiskMap {
     ) -> Result<(), MapError> {
         let Handle { database, backend } = self.handle()?;
         let done = guarded(|| {
-            let mut transaction = database.begin_write()?;
+            let mut transaction = database.get().begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             transaction.set_quick_repair(true);
             change(&transaction)?;
@@ -230,6 +254,7 @@ impl DiskMap {
     }
 
     fn assert_behind_log(&self, checkpoint: &Checkpoint) {
+        assert_eq!(self.is_attached(), self.horizon.is_some(), "both come together");
         if let Some(horizon) = &self.horizon {
             assert!(
                 Index(checkpoint.position.index) <= horizon.log(),

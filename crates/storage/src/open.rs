@@ -103,9 +103,10 @@ pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<O
     create_directories(&disk, directory)?;
     let layout = Layout::of(directory);
     let lock = take_lock(&disk, &layout)?;
-    let identity = match is_made(&disk, &layout)? {
-        true => start_again(&disk, &layout, &options)?,
-        false => make(&disk, &layout, &options)?,
+    let identity = if is_made(&disk, &layout)? {
+        start_again(&disk, &layout, &options)?
+    } else {
+        make(&disk, &layout, &options)?
     };
     let settings = Settings {
         directory: layout.log.clone(),

@@ -112,6 +112,13 @@ impl SimDisk {
         self.world().read_failures.insert(read);
     }
 
+    /// Takes back all failures that have not come to pass.
+    pub fn heal(&self) {
+        let mut world = self.world();
+        world.failures.clear();
+        world.read_failures.clear();
+    }
+
     /// Stops the process right before the change number `change`: that call and all after it fail
     /// until [`SimDisk::crash`] or [`SimDisk::kill`].
     pub fn halt_before(&self, change: u64) {
@@ -283,7 +290,7 @@ impl Drop for SimLock {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014): a seed gives the same choices for ever.
+/// `SplitMix64` (Steele, Lea and Flood 2014): a seed gives the same choices for ever.
 struct Random(u64);
 
 impl Random {

@@ -237,7 +237,7 @@ fn entry(index: u64, round: u64, payload: Payload) -> Entry {
 pub(crate) fn record(main: i64, length: usize) -> (Revision, Record) {
     let record = Record {
         key: Bytes::from(format!("key {main}")),
-        value: Bytes::from(vec![main as u8; length]),
+        value: Bytes::from(vec![main.to_le_bytes()[0]; length]),
         create_revision: main,
         version: 1,
         lease: LeaseId::NONE,

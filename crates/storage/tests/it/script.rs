@@ -225,7 +225,7 @@ impl User {
             self.full += 1;
             self.reserve();
         }
-        panic!("the disk stays full");
+        panic!("the disk stays full after {} changes", self.disk.changes());
     }
 
     pub(crate) fn reserve(&mut self) {
