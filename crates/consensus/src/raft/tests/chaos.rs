@@ -179,10 +179,11 @@ fn check_displaced<R: Rules>(world: &World<R>) {
 
 #[test]
 fn random_schedules_keep_every_promise() {
-    let seeds: u64 = std::option_env!("QUORATE_SEEDS").map_or(400, |seeds| seeds.parse().unwrap());
+    let seeds =
+        std::option_env!("QUORATE_RAFT_SEEDS").map_or(1_000, |seeds| seeds.parse().unwrap());
     let mut marks = std::collections::BTreeMap::<&str, u64>::new();
     for seed in 0..seeds {
-        println!("seed {seed}");
+        println!("seed {seed}"); // The last one printed is the one that failed.
         let world = run(Strict, seed, 3_000);
         for (mark, count) in &world.marks {
             *marks.entry(mark).or_default() += count;
@@ -213,24 +214,22 @@ fn noticed(rule: Rule, seeds: u64) -> Option<(u64, String)> {
     })
 }
 
+/// The other rules need a schedule that chance rarely finds; `super::rules` has one for each.
 #[test]
 fn random_schedules_notice_broken_rules() {
     for rule in [
         Rule::VoteBeforeDurable,
         Rule::AcknowledgeBeforeDurable,
         Rule::CountOwnUndurable,
-        Rule::CommitOlderTerm,
-        Rule::VoteForShorterLog,
         Rule::VoteTwice,
         Rule::TruncateOnDuplicate,
         Rule::SkipNoop,
-        Rule::ReadWithoutConfirmation,
         Rule::ReadBeforeOwnCommit,
         Rule::CommitBeyondMatch,
-        Rule::SkipCheckQuorum,
         Rule::SkipProbe,
     ] {
-        let found = noticed(rule, 300);
+        let found = noticed(rule, 120);
         println!("{rule:?}: {found:?}");
+        assert!(found.is_some(), "120 schedules do not notice {rule:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::raft::{Body, Message, Raft};
+use crate::raft::{AppendResult, Body, Message, Raft, Verdict};
 use crate::*;
 
 /// The durable state of a node: what a restart finds.
@@ -271,6 +271,7 @@ impl<R: Rules> World<R> {
         }
         for envelope in effects.messages {
             assert_ne!(envelope.to, node, "a node writes to itself");
+            self.check_promise(node, &envelope);
             self.network.push((node, envelope.to, envelope.message));
         }
         self.traces.extend(effects.trace.into_iter().map(|event| (node, event)));
@@ -286,6 +287,23 @@ impl<R: Rules> World<R> {
         }
         self.on_committed(node, effects.committed);
         self.check(node);
+    }
+
+    /// Whatever a message promises is durable.
+    fn check_promise(&self, node: NodeId, envelope: &Envelope<Message>) {
+        let disk = &self.disks[&node];
+        let promise = disk.hard.promise;
+        let round = envelope.message.term.0;
+        let promised = match envelope.message.body {
+            Body::VoteReply { verdict: Verdict::Granted, .. } => Some(envelope.to),
+            Body::Vote { .. } => Some(node),
+            Body::AppendReply { result: AppendResult::Matched { index }, .. } => {
+                assert!(index <= disk.last(), "{node} acknowledges what is not durable");
+                return;
+            }
+            _ => return,
+        };
+        assert_eq!(promise, Promise { round, to: promised }, "{node} sends a vote before its disk");
     }
 
     fn on_write(&mut self, node: NodeId, batch: WriteBatch, install: Option<Meta>) {
@@ -523,12 +541,6 @@ impl<R: Rules> World<R> {
         }
     }
 
-    /// Delivers message number `which`, unless its link is cut or its receiver down.
-    pub(super) fn deliver(&mut self, which: usize) {
-        let (from, to, message) = self.network.swap_remove(which);
-        self.deliver_message(from, to, message);
-    }
-
     pub(super) fn deliver_message(&mut self, from: NodeId, to: NodeId, message: Message) {
         if self.cut.contains(&(from, to)) {
             return;
@@ -632,6 +644,61 @@ impl<R: Rules> World<R> {
             }
             self.settle();
         }
+    }
+
+    /// Has a node elected, while no other leads.
+    pub(super) fn elect(&mut self, node: NodeId) {
+        self.handle(node, Input::Campaign);
+        self.settle();
+        assert_eq!(self.leader(), Some(node), "{node} is not elected");
+    }
+
+    /// Cuts every link between the two sides.
+    pub(super) fn partition(&mut self, left: &[NodeId], right: &[NodeId]) {
+        for &one in left {
+            for &other in right {
+                self.cut.insert((one, other));
+                self.cut.insert((other, one));
+            }
+        }
+    }
+
+    /// Takes the messages from one node to another out of the network.
+    pub(super) fn take_messages(&mut self, from: NodeId, to: NodeId) -> Vec<Message> {
+        let mut taken = Vec::new();
+        self.network.retain(|(sender, receiver, message)| {
+            let is_wanted = (*sender, *receiver) == (from, to);
+            if is_wanted {
+                taken.push(message.clone());
+            }
+            !is_wanted
+        });
+        taken
+    }
+
+    /// Gives a node that is down a durable log with entries of these terms, led by `leader_of`.
+    pub(super) fn seed_log(&mut self, node: NodeId, terms: &[u64], leader_of: fn(u64) -> NodeId) {
+        let disk = self.disks.get_mut(&node).expect("a node has a disk");
+        for (at, &round) in terms.iter().enumerate() {
+            let index = Index(at as u64 + 1);
+            let ballot = Ballot { round, node: leader_of(round) };
+            let before = disk.ballot_at(index.previous()).expect("seeded in order");
+            let entry =
+                Entry { index, ballot, id: None, time: ClusterTime(0), payload: Payload::Noop };
+            self.positions.insert((index, ballot), (before, None));
+            disk.entries.insert(index, entry);
+        }
+        let round = terms.last().copied().unwrap_or_default();
+        disk.hard.promise = Promise { round, to: None };
+    }
+
+    /// The terms of a node's log.
+    pub(super) fn terms(&self, node: NodeId) -> Vec<u64> {
+        let log = &self.nodes[&node].engine.log;
+        let first = log.compacted().index.0 + 1;
+        (first..=log.last().0)
+            .map(|index| log.ballot_at(Index(index)).expect("it is in the log").round)
+            .collect()
     }
 
     pub(super) fn leader(&self) -> Option<NodeId> {
