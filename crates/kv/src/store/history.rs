@@ -29,6 +29,7 @@ pub struct ContentAt {
 
 /// A content hash being computed in slices. Give it back with [`Store::end_hash`].
 #[derive(Debug)]
+#[must_use = "it holds compaction back until it is given back"]
 pub struct HashTask {
     pin: Pin,
     /// The hash at `next`'s revision and below, and above that of what is not yet taken off.

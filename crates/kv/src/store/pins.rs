@@ -7,6 +7,7 @@ use crate::ClusterTime;
 /// Holds physical compaction back, so that everything at its revision and later stays readable
 /// by whoever has it. Give it back with [`crate::Store::unpin`].
 #[derive(Debug, PartialEq, Eq)]
+#[must_use = "it holds compaction back until it is given back"]
 pub struct Pin {
     id: u64,
     revision: i64,

@@ -17,6 +17,7 @@ const BYTES_PER_UNIT: usize = 4096;
 /// A range being read in slices, all at one revision. Give it back with
 /// [`Store::end_range`], whether it is done or not.
 #[derive(Debug)]
+#[must_use = "it holds compaction back until it is given back"]
 pub struct RangeTask {
     request: RangeRequest,
     pin: Pin,

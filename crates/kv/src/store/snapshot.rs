@@ -7,6 +7,7 @@ use crate::{Checkpoint, Damage, Record, Revision, Rules};
 /// The state at one moment, to be streamed to a peer. It holds compaction back until it is given
 /// back with [`Store::end_snapshot`], however long that takes.
 #[derive(Debug)]
+#[must_use = "it holds compaction back until it is given back"]
 pub struct SnapshotSource {
     checkpoint: Checkpoint,
     pin: Pin,

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::index::{Entry, Head, Span};
+use super::index::{Head, Span};
 use super::{Read, Store};
 use crate::{
     CommandError, Compare, CompareResult, CompareTarget, Damage, KeyValue, LeaseId, RangeRequest,
@@ -81,18 +81,24 @@ impl<R: Rules> Store<R> {
     /// Whether a condition holds for every key of its range. A range without keys is one key
     /// that does not exist.
     fn holds(&self, compare: &Compare) -> Result<bool, Damage> {
-        let span = Span::new(&compare.key, &compare.range_end);
-        let live = |(key, entry): (_, &'_ Entry)| Some((key, *entry.live()?));
-        let mut found = self.index.span(span).filter_map(live).peekable();
-        if found.peek().is_none() {
-            return self.holds_for(compare, &Side::Absent);
+        if compare.range_end.is_empty() {
+            let head = self.index.head(&compare.key);
+            let side = head.map_or(Side::Absent, |head| Side::Present(&compare.key, head));
+            return self.holds_for(compare, &side);
         }
-        for (key, head) in found {
-            if !self.holds_for(compare, &Side::Present(key, &head))? {
-                return Ok(false);
+        let mut side = Side::Absent;
+        for (key, entry) in self.index.span(Span::new(&compare.key, &compare.range_end)) {
+            if let Some(head) = entry.live() {
+                side = Side::Present(key, head);
+                if !self.holds_for(compare, &side)? {
+                    return Ok(false);
+                }
             }
         }
-        Ok(true)
+        match side {
+            Side::Present(..) => Ok(true),
+            Side::Absent => self.holds_for(compare, &side),
+        }
     }
 
     fn holds_for(&self, compare: &Compare, side: &Side<'_>) -> Result<bool, Damage> {

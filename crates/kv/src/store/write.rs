@@ -144,11 +144,12 @@ impl<R: Rules> Store<R> {
 
     /// The logical bytes that a put adds.
     pub(super) fn put_bytes(&self, request: &PutRequest) -> u64 {
-        let kept = self.index.head(&request.key).filter(|_| request.ignore_value);
-        kept.map_or_else(
-            || RECORD_OVERHEAD_BYTES + request.key.len() as u64 + request.value.len() as u64,
-            Head::bytes,
-        )
+        if request.ignore_value
+            && let Some(head) = self.index.head(&request.key)
+        {
+            return head.bytes();
+        }
+        RECORD_OVERHEAD_BYTES + request.key.len() as u64 + request.value.len() as u64
     }
 
     /// Whether `bytes` more fit into the quota. If not, the alarm is on until space is freed.

@@ -167,3 +167,10 @@ fn damage_is_noticed_by_the_read_that_meets_it() {
     assert_eq!(node.store.range(&range("a", "")), Err(Damage::Mixed(at)));
     assert_eq!(node.store.key_at(b"a", 0), Err(Damage::Mixed(at)));
 }
+
+/// The apply thread owns the store; a reader thread may be lent it.
+#[test]
+fn a_store_can_change_threads() {
+    fn assert_send_and_sync<T: Send + Sync>(_: &T) {}
+    assert_send_and_sync(&node().store);
+}
