@@ -2,10 +2,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Outcome, Store};
+use super::{Outcome, Read, Store};
 use crate::{
-    ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context, Damage,
-    PublishRequest, PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
+    ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context, PublishRequest,
+    PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
 };
 
 impl<R: Rules> Store<R> {
@@ -64,15 +64,18 @@ impl<R: Rules> Store<R> {
         self.mark_commit();
     }
 
-    fn on_put(
-        &mut self,
-        request: &PutRequest,
-    ) -> Result<Result<PutResponse, CommandError>, Damage> {
-        let bytes = self.put_bytes(request);
-        if let Err(error) = self.check_put(request).and_then(|()| self.check_space(bytes)) {
+    fn on_put(&mut self, request: &PutRequest) -> Read<PutResponse> {
+        if let Err(error) = self.check_put(request) {
             return Ok(Err(error));
         }
         self.put(request).map(Ok)
+    }
+
+    /// Looks at the lease before the key, as etcd does outside of transactions.
+    fn check_put(&mut self, request: &PutRequest) -> Result<(), CommandError> {
+        self.check_lease(request.lease)?;
+        self.check_kept(request)?;
+        self.check_space(self.put_bytes(request))
     }
 
     fn on_compact(&mut self, request: CompactRequest) -> Result<CompactResponse, CommandError> {

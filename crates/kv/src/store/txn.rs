@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use super::index::{Head, Span};
 use super::{Read, Store};
 use crate::{
-    CommandError, Compare, CompareResult, CompareTarget, Damage, KeyValue, LeaseId, RangeRequest,
-    RequestOp, ResponseOp, Rule, Rules, TxnRequest, TxnResponse,
+    CommandError, Compare, CompareResult, CompareTarget, Damage, KeyValue, LeaseId, PutRequest,
+    RangeRequest, RequestOp, ResponseOp, Rule, Rules, TxnRequest, TxnResponse,
 };
 
 /// Which branch each transaction takes, nested ones of the branch taken included, in order.
@@ -139,12 +139,18 @@ impl<R: Rules> Store<R> {
         for op in path.branch(txn) {
             match op {
                 RequestOp::Range(range) => self.check_txn_range(range)?,
-                RequestOp::Put(put) => self.check_put(put)?,
+                RequestOp::Put(put) => self.check_txn_put(put)?,
                 RequestOp::DeleteRange(_) => {}
                 RequestOp::Txn(txn) => self.check_path(txn, next(&mut nested))?,
             }
         }
         Ok(())
+    }
+
+    /// Looks at the key before the lease, the other way round than a put on its own.
+    fn check_txn_put(&self, put: &PutRequest) -> Result<(), CommandError> {
+        self.check_kept(put)?;
+        self.check_lease(put.lease)
     }
 
     /// Unlike a range on its own, a negative revision counts as one before the compacted.

@@ -126,9 +126,8 @@ impl<R: Rules> Store<R> {
         }
     }
 
-    /// Whether a put can be done, but for its space. Nothing is changed.
-    pub(super) fn check_put(&self, request: &PutRequest) -> Result<(), CommandError> {
-        self.check_lease(request.lease)?;
+    /// Whether the key exists whose value or lease a put is to keep.
+    pub(super) fn check_kept(&self, request: &PutRequest) -> Result<(), CommandError> {
         let keeps = request.ignore_value || request.ignore_lease;
         if keeps && self.index.head(&request.key).is_none() {
             return Err(CommandError::KeyNotFound);
@@ -138,7 +137,7 @@ impl<R: Rules> Store<R> {
 
     /// Whether a key may be attached to `lease`. No command grants a lease, so none exists.
     #[expect(clippy::unused_self, reason = "the store is where leases are looked up")]
-    fn check_lease(&self, lease: LeaseId) -> Result<(), CommandError> {
+    pub(super) fn check_lease(&self, lease: LeaseId) -> Result<(), CommandError> {
         if lease == LeaseId::NONE { Ok(()) } else { Err(CommandError::LeaseNotFound) }
     }
 

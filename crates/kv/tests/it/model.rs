@@ -37,7 +37,8 @@ impl Model {
         let before = self.clone();
         match command {
             Command::Put(request) => {
-                before.check_put(request)?;
+                Self::check_lease(request)?;
+                before.check_kept(request)?;
                 self.check_space(before.put_bytes(request))?;
                 Ok(Response::Put(self.put(&before, request)))
             }
@@ -90,10 +91,12 @@ impl Model {
         Ok(())
     }
 
-    fn check_put(&self, request: &PutRequest) -> Result<(), CommandError> {
-        if request.lease != LeaseId::NONE {
-            return Err(CommandError::LeaseNotFound);
-        }
+    fn check_lease(request: &PutRequest) -> Result<(), CommandError> {
+        let has_lease = request.lease != LeaseId::NONE;
+        if has_lease { Err(CommandError::LeaseNotFound) } else { Ok(()) }
+    }
+
+    fn check_kept(&self, request: &PutRequest) -> Result<(), CommandError> {
         let is_kept = request.ignore_value || request.ignore_lease;
         if is_kept && self.kv_at(&request.key, self.revision).is_none() {
             return Err(CommandError::KeyNotFound);
@@ -112,7 +115,9 @@ impl Model {
             match op {
                 RequestOp::Range(range) if range.revision == 0 => {}
                 RequestOp::Range(range) => self.check_revision(range.revision)?,
-                RequestOp::Put(put) => self.check_put(put)?,
+                RequestOp::Put(put) => {
+                    self.check_kept(put).and_then(|()| Self::check_lease(put))?;
+                }
                 RequestOp::DeleteRange(_) => {}
                 RequestOp::Txn(nested) => self.check_txn(nested)?,
             }

@@ -213,6 +213,22 @@ fn a_failed_check_anywhere_on_the_path_changes_nothing() {
     }
 }
 
+/// etcd 3.6 checks operations in order; 3.4 checked all puts before all ranges.
+#[test]
+fn the_first_failed_check_is_told() {
+    let future = RequestOp::Range(RangeRequest { revision: 99, ..range("a", "") });
+    let lease = RequestOp::Put(PutRequest { lease: LeaseId(9), ..put("l", "") });
+    let both = PutRequest { lease: LeaseId(9), ignore_value: true, ..put("x", "") };
+    let mut node = two();
+    let mut refusal = |ops| node.txn(&always(ops)).expect_err("each has a fault");
+    assert_eq!(refusal(vec![future.clone(), lease.clone()]), CommandError::FutureRevision);
+    assert_eq!(refusal(vec![lease, future]), CommandError::LeaseNotFound);
+    let alone = node.put_with(&both).expect_err("it has two faults");
+    assert_eq!(alone, CommandError::LeaseNotFound, "on its own, the lease comes first");
+    let within = node.txn(&always(vec![RequestOp::Put(both)]));
+    assert_eq!(within, Err(CommandError::KeyNotFound), "in a transaction, the key does");
+}
+
 #[test]
 fn a_range_at_minus_1_is_the_present_until_the_first_compaction() {
     let mut node = two();
