@@ -1,1 +1,28 @@
-//! One node, still pure: engine, state machine and waiting clients
+//! One node, still pure: an engine, a state machine, and the clients that wait for them.
+//!
+//! A node is two halves joined by a queue. [`Ordering`] holds the engine and decides the order of
+//! commands; [`Applying`] holds the state machine and answers. The server gives each half a thread of its
+//! own, the simulator runs both in one. Neither reads a clock, a random source, a file or a socket.
+
+mod applying;
+mod compaction;
+mod forwards;
+mod incoming;
+mod limits;
+mod ordering;
+mod outbox;
+mod outgoing;
+mod proposals;
+mod reading;
+mod reads;
+mod request;
+
+pub use applying::{
+    Answer, Applying, ApplyingEffects, Note, StagingFailed, members_to_bytes, meta_of,
+};
+pub use compaction::CommitPolicy;
+pub use incoming::StagingOp;
+pub use limits::Limits;
+pub use ordering::{Ordering, OrderingEffects, OrderingInput, Origin};
+pub use reading::{ReadRequest, ReadResponse};
+pub use request::{Ending, Ticket};

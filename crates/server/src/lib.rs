@@ -1,1 +1,32 @@
-//! The server: threads, sockets, files and clocks
+//! The server: the only crate that does I/O on its own.
+//!
+//! One thread orders, one applies, one writes the log, one writes the state machine's file; tokio
+//! serves clients and peers. See ARCHITECTURE.md for a write followed through them.
+
+mod api;
+mod applying_thread;
+mod client;
+mod clock;
+mod config;
+mod fatal;
+mod fetcher;
+mod http;
+mod log_thread;
+mod member;
+mod node;
+mod ordering_thread;
+mod peers;
+mod publish;
+mod server;
+mod store_thread;
+mod url;
+mod version;
+mod waiter;
+
+pub use config::{Config, ConfigError, parse_initial_cluster};
+pub use fatal::Failure;
+pub use node::StartError;
+pub use peers::KnownError;
+pub use server::{ServeError, Server};
+pub use url::{HttpUrl, UrlError};
+pub use version::{CLUSTER_VERSION, ETCD_VERSION, QUORATE_VERSION, STORAGE_VERSION};

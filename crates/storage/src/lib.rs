@@ -24,7 +24,7 @@ mod wal;
 pub use disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 pub use error::{Damage, InstallError, OpenError, Problem, ReadError, WalError};
 pub use identity::Identity;
-pub use open::{Cut, Opened, Options, open};
+pub use open::{Cut, Opened, Options, STORE_DIRECTORY, open};
 pub use quorate_codec::{ClusterId, EngineKind};
 pub use reader::LogReader;
 pub use real_disk::RealDisk;

@@ -22,6 +22,9 @@ use crate::segment::{Head, Link, Owner, PAGE_BYTES, StoreId};
 use crate::staging::{Installer, Stores, is_map};
 use crate::wal::{Found, Settings, Wal, begin_segment};
 
+/// Where in a data directory the state machine's files are.
+pub const STORE_DIRECTORY: &str = "kv";
+
 /// How to open a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -154,7 +157,7 @@ impl Layout {
             identity_new: root.join("identity.new"),
             identity_next: root.join("identity.next"),
             log: root.join("wal"),
-            maps: root.join("kv"),
+            maps: root.join(STORE_DIRECTORY),
         }
     }
 }

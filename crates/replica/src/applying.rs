@@ -1,0 +1,425 @@
+//! The applying half: the state machine, the clients that wait for it, and its durability.
+//!
+//! Committed entries come in, answers go out. Between two entries it serves released reads, slices
+//! of large ranges, and snapshots for peers.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use quorate_codec::peer::{SnapshotMessage, TransferId};
+use quorate_codec::{decode_command, decode_members, encode_command, encode_members};
+use quorate_consensus::{
+    Ballot, ClusterTime, Entry, Index, Instant, Members, Meta, NodeId, Payload, SendSnapshot,
+};
+use quorate_kv::{
+    Checkpoint, Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, Response,
+    Rules, Step, Store,
+};
+
+use crate::compaction::{CommitPolicy, Compaction};
+use crate::incoming::{Incoming, Reaction, StagingOp};
+use crate::outgoing::Outgoing;
+use crate::reading::{ReadRequest, ReadResponse, Reading};
+use crate::request::Ticket;
+
+/// An answer of the state machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To a command: a deterministic refusal is an answer too.
+    Command(Result<Response, CommandError>),
+    /// To a read.
+    Read(Result<ReadResponse, CommandError>),
+    /// The read waited too long for the state machine to come this far.
+    Behind,
+}
+
+/// What the applying half tells the ordering half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Applied up to here.
+    Applied(Index),
+    /// The state machine is durable here, and the log below is no longer needed.
+    Compacted(Meta),
+    /// This snapshot is whole and durable, ready to be installed.
+    Staged(Meta),
+    /// The peer holds this snapshot.
+    SnapshotSent {
+        /// The peer.
+        to: NodeId,
+        /// The snapshot.
+        meta: Meta,
+    },
+    /// The transfer to the peer broke off.
+    SnapshotFailed {
+        /// The peer.
+        to: NodeId,
+    },
+    /// The state machine was replaced.
+    Installed(Meta),
+    /// How many bytes the disk has not taken yet.
+    Backlog(u64),
+    /// A command that this node wants in the log if it leads; `None` if it wants none any more.
+    Wish(Option<Bytes>),
+}
+
+/// What the host must do for the applying half.
+#[derive(Debug, Default)]
+pub struct ApplyingEffects {
+    /// For the waiting clients.
+    pub answers: Vec<(Ticket, Answer)>,
+    /// For peers; may be lost.
+    pub messages: Vec<(NodeId, SnapshotMessage)>,
+    /// For the ordering half, in order.
+    pub notes: Vec<Note>,
+    /// To be made durable in the map, then acknowledged by [`Applying::on_committed`].
+    pub commit: Option<Commit>,
+    /// To be done to the staged file in order, then acknowledged by [`Applying::on_staged`].
+    pub staging: Vec<StagingOp>,
+}
+
+/// The applying half of one node.
+pub struct Applying<R: Rules> {
+    store: Store<R>,
+    reading: Reading,
+    /// Compactions whose client waits until the bytes are gone, by revision.
+    compacting: VecDeque<(i64, Ticket, Response)>,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    compaction: Compaction,
+    /// What the commit under way will make durable.
+    committing: Option<(CommitId, Meta)>,
+    effects: ApplyingEffects,
+    applied_told: u64,
+    backlog_told: u64,
+    wish_told: Option<Command>,
+    has_compaction_work: bool,
+    is_installing: bool,
+}
+
+/// Work done between two looks at the queue: records read for large ranges, or removed for
+/// compactions.
+const SLICE_RECORDS: usize = 1_000;
+
+/// Most bytes of one commit to the disk map: enough to make its syncs few.
+const COMMIT_BYTES_MAX: u64 = 16 << 20;
+
+/// A change of the backlog smaller than this is not worth a note.
+const BACKLOG_STEP_BYTES: u64 = 4 << 20;
+
+impl<R: Rules> Applying<R> {
+    /// The applying half around a store that has just been opened.
+    ///
+    /// `compacted` is where the log begins; transfers are numbered above `first_number`.
+    pub fn new(store: Store<R>, policy: CommitPolicy, compacted: Index, first_number: u64) -> Self {
+        let applied_told = store.position().index;
+        Self {
+            reading: Reading::default(),
+            compacting: VecDeque::new(),
+            outgoing: Outgoing::new(first_number),
+            incoming: Incoming::default(),
+            compaction: Compaction::new(policy, compacted.0),
+            committing: None,
+            effects: ApplyingEffects::default(),
+            applied_told,
+            backlog_told: 0,
+            wish_told: None,
+            has_compaction_work: true,
+            is_installing: false,
+            store,
+        }
+    }
+
+    /// The state machine, for questions that change nothing.
+    pub fn store(&self) -> &Store<R> {
+        &self.store
+    }
+
+    /// The last applied position.
+    pub fn applied(&self) -> Index {
+        Index(self.store.position().index)
+    }
+
+    /// Applies the next entry and answers whoever waits for it.
+    pub fn apply(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        ticket: Option<Ticket>,
+    ) -> Result<(), Damage> {
+        assert!(
+            entry.index == self.applied().next(),
+            "entries are applied in order, each once: {} after {}",
+            entry.index,
+            self.applied()
+        );
+        let context = context_of(entry);
+        self.compaction.on_applied(now);
+        match &entry.payload {
+            Payload::Noop => self.store.apply_nothing(context),
+            Payload::Members(members) => {
+                self.store.set_members(members_to_bytes(members));
+                self.store.apply_nothing(context);
+            }
+            Payload::Command(bytes) => self.apply_command(context, bytes, ticket)?,
+        }
+        Ok(())
+    }
+
+    /// A command is decoded where it is proposed and checksummed all the way: one that does not decode here
+    /// came from a newer program, and going on would make this replica differ.
+    fn apply_command(
+        &mut self,
+        context: Context,
+        bytes: &Bytes,
+        ticket: Option<Ticket>,
+    ) -> Result<(), Damage> {
+        let command = decode_command(bytes.clone())
+            .expect("a committed command decodes: upgrade this node to the cluster's version");
+        let result = self.store.apply(context, &command)?;
+        self.has_compaction_work |= matches!(command, Command::Compact(_));
+        let Some(ticket) = ticket else { return Ok(()) };
+        match (&command, result) {
+            (Command::Compact(compact), Ok(response)) if compact.physical => {
+                self.compacting.push_back((compact.revision, ticket, response));
+            }
+            (_, result) => self.answer(ticket, Answer::Command(result)),
+        }
+        Ok(())
+    }
+
+    /// A read that may be served once `at` is applied.
+    pub fn read(&mut self, ticket: Ticket, request: ReadRequest, at: Index, deadline: Instant) {
+        self.reading.admit(ticket, request, at, deadline);
+    }
+
+    /// A peer needs a snapshot.
+    pub fn on_snapshot_needed(&mut self, now: Instant, needed: SendSnapshot) {
+        assert!(needed.at_least <= self.applied(), "a snapshot is needed beyond what is applied");
+        let message = self.outgoing.offer(now, needed.to, &mut self.store, meta_of);
+        self.effects.messages.push((needed.to, message));
+    }
+
+    /// A peer's message about a snapshot.
+    pub fn on_message(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        message: SnapshotMessage,
+    ) -> Result<(), Damage> {
+        match message {
+            SnapshotMessage::Offer { transfer, meta, .. } => {
+                let applied = self.applied().0;
+                let reaction = self.incoming.on_offer(now, from, transfer, meta, applied);
+                self.react(reaction);
+            }
+            SnapshotMessage::Pull { transfer, from: revision } => {
+                let chunk = self.outgoing.chunk(now, from, transfer, revision, &self.store)?;
+                self.effects.messages.push((from, chunk));
+            }
+            SnapshotMessage::Chunk(chunk) => {
+                let reaction = self.incoming.on_chunk(now, from, chunk);
+                self.react(reaction);
+            }
+            SnapshotMessage::Held { transfer, .. } => {
+                if let Some(meta) = self.outgoing.end(from, transfer, &mut self.store) {
+                    self.effects.notes.push(Note::SnapshotSent { to: from, meta });
+                }
+            }
+            SnapshotMessage::Aborted { transfer } => self.on_aborted(from, transfer),
+        }
+        Ok(())
+    }
+
+    fn on_aborted(&mut self, from: NodeId, transfer: TransferId) {
+        self.incoming.on_aborted(from, transfer);
+        if self.outgoing.end(from, transfer, &mut self.store).is_some() {
+            self.effects.notes.push(Note::SnapshotFailed { to: from });
+        }
+    }
+
+    /// The host has done the staging work it was given; `Err` if it could not.
+    pub fn on_staged(&mut self, now: Instant, result: Result<(), StagingFailed>) {
+        let reaction = match result {
+            Ok(()) => self.incoming.on_staging_done(now),
+            Err(StagingFailed) => self.incoming.on_staging_failed(),
+        };
+        self.react(reaction);
+    }
+
+    fn react(&mut self, reaction: Reaction) {
+        self.effects.messages.extend(reaction.message);
+        self.effects.staging.extend(reaction.staging);
+        self.effects.notes.extend(reaction.staged.map(Note::Staged));
+    }
+
+    /// The commit is durable.
+    pub fn on_committed(&mut self, id: CommitId) {
+        let (under_way, meta) = self.committing.take().expect("a commit ended that was not begun");
+        assert!(under_way == id, "commits end in order");
+        self.store.finish_commit(id);
+        if let Some(meta) = self.compaction.on_durable(meta) {
+            self.effects.notes.push(Note::Compacted(meta));
+        }
+    }
+
+    /// A snapshot is about to take the place of the state machine: no further commit begins.
+    pub fn prepare_install(&mut self) {
+        self.is_installing = true;
+    }
+
+    /// The staged snapshot has taken the place of the old state machine.
+    ///
+    /// The old map must have no commit under way.
+    pub fn install(&mut self, store: Store<R>, meta: Meta) {
+        assert!(self.committing.is_none(), "a commit to the replaced map is under way");
+        assert!(store.position().index == meta.index.0, "the snapshot is not what it claims");
+        self.store = store;
+        self.is_installing = false;
+        for to in self.outgoing.clear() {
+            self.effects.notes.push(Note::SnapshotFailed { to });
+        }
+        self.incoming.clear();
+        self.compaction.on_installed(meta.index.0);
+        self.has_compaction_work = true;
+        self.reading.restart();
+        let compacting = core::mem::take(&mut self.compacting);
+        for (_, ticket, response) in compacting {
+            self.answer(ticket, Answer::Command(Ok(response)));
+        }
+        self.applied_told = meta.index.0;
+        self.effects.notes.push(Note::Installed(meta));
+    }
+
+    /// Whether a commit is under way.
+    pub fn is_committing(&self) -> bool {
+        self.committing.is_some()
+    }
+
+    /// Begins a commit of all that waits, at once: before a stop, or before an install.
+    pub fn flush(&mut self, now: Instant) {
+        if self.committing.is_none() {
+            self.begin_commit(now);
+        }
+    }
+
+    fn begin_commit(&mut self, now: Instant) {
+        if self.is_installing {
+            return;
+        }
+        let Some(commit) = self.store.begin_commit(COMMIT_BYTES_MAX) else { return };
+        self.compaction.on_commit_begun();
+        if commit.checkpoint.position != self.store.position() {
+            self.compaction.on_applied(now);
+        }
+        self.committing = Some((commit.id, meta_of(&commit.checkpoint)));
+        self.effects.commit = Some(commit);
+    }
+
+    /// Does a slice of what is waiting and hands out everything the host must do.
+    pub fn effects(&mut self, now: Instant) -> Result<ApplyingEffects, Damage> {
+        self.serve_reads(now)?;
+        self.compact_a_little()?;
+        let reaction = self.incoming.wake(now);
+        self.react(reaction);
+        for to in self.outgoing.expire(now, &mut self.store) {
+            self.effects.notes.push(Note::SnapshotFailed { to });
+        }
+        if self.committing.is_none() && self.compaction.is_due(now, self.store.uncommitted_bytes())
+        {
+            self.begin_commit(now);
+        }
+        self.tell_progress();
+        Ok(core::mem::take(&mut self.effects))
+    }
+
+    fn serve_reads(&mut self, now: Instant) -> Result<(), Damage> {
+        let applied = self.applied();
+        let answers = self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS)?;
+        self.effects.answers.extend(answers);
+        Ok(())
+    }
+
+    fn compact_a_little(&mut self) -> Result<(), Damage> {
+        if self.has_compaction_work {
+            self.has_compaction_work = self.store.compact_step(SLICE_RECORDS)? == Step::More;
+        }
+        while let Some((revision, ..)) = self.compacting.front() {
+            if !self.store.is_compacted_physically(*revision) {
+                break;
+            }
+            let (_, ticket, response) = self.compacting.pop_front().expect("it has a front");
+            self.answer(ticket, Answer::Command(Ok(response)));
+        }
+        Ok(())
+    }
+
+    fn tell_progress(&mut self) {
+        let applied = self.applied();
+        if self.applied_told < applied.0 {
+            self.applied_told = applied.0;
+            self.effects.notes.push(Note::Applied(applied));
+        }
+        let backlog = self.store.uncommitted_bytes();
+        if backlog.abs_diff(self.backlog_told) >= BACKLOG_STEP_BYTES {
+            self.backlog_told = backlog;
+            self.effects.notes.push(Note::Backlog(backlog));
+        }
+        let wish = self.store.quota_command();
+        if wish != self.wish_told {
+            self.effects.notes.push(Note::Wish(wish.as_ref().map(encode_command)));
+            self.wish_told = wish;
+        }
+    }
+
+    /// When to look again if nothing else happens before.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.reading.has_slices() || self.has_compaction_work {
+            return Some(now);
+        }
+        let commit =
+            self.compaction.deadline().filter(|_| self.committing.is_none() && !self.is_installing);
+        let deadlines =
+            [commit, self.incoming.deadline(), self.outgoing.deadline(), self.reading.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.effects.answers.push((ticket, answer));
+    }
+}
+
+/// The host could not stage a snapshot: the bytes were wrong, or there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StagingFailed;
+
+fn context_of(entry: &Entry) -> Context {
+    let position =
+        LogPosition { index: entry.index.0, round: entry.ballot.round, node: entry.ballot.node.0 };
+    Context { position, time: quorate_kv::ClusterTime(entry.time.0) }
+}
+
+/// Where in the log a checkpoint stands.
+pub fn meta_of(checkpoint: &Checkpoint) -> Meta {
+    let LogPosition { index, round, node } = checkpoint.position;
+    Meta {
+        index: Index(index),
+        ballot: Ballot { round, node: NodeId(node) },
+        time: ClusterTime(checkpoint.time.0),
+        members: members_of(&checkpoint.members),
+    }
+}
+
+/// The members in a checkpoint: none in one that was made before any were known.
+fn members_of(bytes: &Bytes) -> Members {
+    if bytes.is_empty() {
+        return Members::default();
+    }
+    decode_members(&mut bytes.clone()).expect("the checkpoint's members were encoded here")
+}
+
+/// The members as the state machine keeps them, opaque to it.
+pub fn members_to_bytes(members: &Members) -> Bytes {
+    let mut bytes = BytesMut::new();
+    encode_members(members, &mut bytes);
+    bytes.freeze()
+}

@@ -1,0 +1,221 @@
+//! The snapshot that a leader sends to this node: pulled chunk by chunk into a new file.
+//!
+//! One transfer at a time. The host writes each chunk before the next is asked for, so memory holds one
+//! chunk, and a transfer that breaks off resumes where it was.
+
+use core::time::Duration;
+
+use quorate_codec::peer::{SnapshotChunk, SnapshotMessage, TransferId};
+use quorate_consensus::{Instant, Meta, NodeId};
+use quorate_kv::{Checkpoint, Record, Revision};
+
+/// How long an asked-for chunk may take before it is asked for again.
+const PULL_RETRY: Duration = Duration::from_millis(500);
+
+/// How long a sender may be silent before another may take its place.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What the host must do with the file under construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StagingOp {
+    /// Discard what is staged and start a new file for this snapshot.
+    Begin(Meta),
+    /// Add these records.
+    Write(Vec<(Revision, Record)>),
+    /// Check the whole against this checkpoint and make it durable.
+    Finish(Box<Checkpoint>),
+}
+
+/// The transfer under way, if any.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    transfer: Option<Transfer>,
+}
+
+#[derive(Debug)]
+struct Transfer {
+    id: TransferId,
+    from: NodeId,
+    meta: Meta,
+    step: Step,
+    heard_at: Instant,
+    retry_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The host prepares the file.
+    Beginning,
+    /// The chunk from this revision was asked for.
+    Pulling(Revision),
+    /// The host writes a chunk; this one is next.
+    Writing(Option<Revision>),
+    /// The host has the last chunk and checks the whole.
+    Finishing,
+    /// The snapshot is whole and durable, waiting to be installed.
+    Held,
+}
+
+/// What follows from an event: at most one of each.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reaction {
+    /// To the sender.
+    pub(crate) message: Option<(NodeId, SnapshotMessage)>,
+    /// For the host, in order.
+    pub(crate) staging: Vec<StagingOp>,
+    /// The snapshot is whole.
+    pub(crate) staged: Option<Meta>,
+}
+
+impl Incoming {
+    /// A peer offers a snapshot. `applied` is how far this node is without it.
+    pub(crate) fn on_offer(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        id: TransferId,
+        meta: Meta,
+        applied: u64,
+    ) -> Reaction {
+        if meta.index.0 <= applied {
+            return Reaction::message(from, SnapshotMessage::Aborted { transfer: id });
+        }
+        if let Some(transfer) = &mut self.transfer {
+            if transfer.holds(&meta) {
+                let message = SnapshotMessage::Held { transfer: id, meta };
+                return Reaction::message(from, message);
+            }
+            if transfer.is(from, id) {
+                return transfer.resume(now);
+            }
+            if now < transfer.heard_at + SILENCE_MAX && transfer.from != from {
+                return Reaction::message(from, SnapshotMessage::Aborted { transfer: id });
+            }
+        }
+        let staging = vec![StagingOp::Begin(meta.clone())];
+        let retry_at = now + PULL_RETRY;
+        let step = Step::Beginning;
+        self.transfer = Some(Transfer { id, from, meta, step, heard_at: now, retry_at });
+        Reaction { staging, ..Reaction::default() }
+    }
+
+    /// A chunk arrived. Chunks that were not asked for are dropped.
+    pub(crate) fn on_chunk(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        chunk: SnapshotChunk,
+    ) -> Reaction {
+        let is_ours = |transfer: &&mut Transfer| transfer.is(from, chunk.transfer);
+        let Some(transfer) = self.transfer.as_mut().filter(is_ours) else {
+            return Reaction::default();
+        };
+        if transfer.step != Step::Pulling(chunk.from) {
+            return Reaction::default();
+        }
+        transfer.heard_at = now;
+        let mut staging = vec![StagingOp::Write(chunk.records)];
+        match (chunk.next, chunk.checkpoint) {
+            (Some(next), _) if next > chunk.from => transfer.step = Step::Writing(Some(next)),
+            (None, Some(checkpoint)) => {
+                staging.push(StagingOp::Finish(Box::new(checkpoint)));
+                transfer.step = Step::Finishing;
+            }
+            // Neither a next chunk nor an end: no correct sender says so.
+            _ => return self.abort(),
+        }
+        Reaction { staging, ..Reaction::default() }
+    }
+
+    /// The host has done all that was asked of it.
+    pub(crate) fn on_staging_done(&mut self, now: Instant) -> Reaction {
+        let Some(transfer) = &mut self.transfer else { return Reaction::default() };
+        match transfer.step {
+            Step::Beginning => transfer.pull(now, Revision::FIRST),
+            Step::Writing(Some(next)) => transfer.pull(now, next),
+            Step::Writing(None) | Step::Finishing => {
+                transfer.step = Step::Held;
+                Reaction { staged: Some(transfer.meta.clone()), ..transfer.announce() }
+            }
+            Step::Pulling(_) | Step::Held => Reaction::default(),
+        }
+    }
+
+    /// The host could not: the bytes were wrong or its disk is full.
+    pub(crate) fn on_staging_failed(&mut self) -> Reaction {
+        self.abort()
+    }
+
+    /// The sender gave up.
+    pub(crate) fn on_aborted(&mut self, from: NodeId, id: TransferId) {
+        self.transfer.take_if(|transfer| transfer.is(from, id) && transfer.step != Step::Held);
+    }
+
+    /// The state machine was replaced, or has come further by itself.
+    pub(crate) fn clear(&mut self) {
+        self.transfer = None;
+    }
+
+    fn abort(&mut self) -> Reaction {
+        let Some(transfer) = self.transfer.take() else { return Reaction::default() };
+        Reaction::message(transfer.from, SnapshotMessage::Aborted { transfer: transfer.id })
+    }
+
+    /// Asks again for a chunk that did not come.
+    pub(crate) fn wake(&mut self, now: Instant) -> Reaction {
+        let Some(transfer) = &mut self.transfer else { return Reaction::default() };
+        if now < transfer.retry_at {
+            return Reaction::default();
+        }
+        match transfer.step {
+            Step::Pulling(from) => transfer.pull(now, from),
+            Step::Beginning | Step::Writing(_) | Step::Finishing | Step::Held => {
+                transfer.retry_at = now + PULL_RETRY;
+                Reaction::default()
+            }
+        }
+    }
+
+    /// When to look again.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.transfer.as_ref().map(|transfer| transfer.retry_at)
+    }
+}
+
+impl Transfer {
+    fn is(&self, from: NodeId, id: TransferId) -> bool {
+        self.from == from && self.id == id
+    }
+
+    /// Whether exactly this snapshot is here already, whoever sent it.
+    fn holds(&self, meta: &Meta) -> bool {
+        self.step == Step::Held && self.meta == *meta
+    }
+
+    fn pull(&mut self, now: Instant, from: Revision) -> Reaction {
+        self.step = Step::Pulling(from);
+        self.retry_at = now + PULL_RETRY;
+        Reaction::message(self.from, SnapshotMessage::Pull { transfer: self.id, from })
+    }
+
+    fn announce(&self) -> Reaction {
+        let meta = self.meta.clone();
+        Reaction::message(self.from, SnapshotMessage::Held { transfer: self.id, meta })
+    }
+
+    /// The same snapshot is offered again: go on where it stopped.
+    fn resume(&mut self, now: Instant) -> Reaction {
+        self.heard_at = now;
+        match self.step {
+            Step::Pulling(from) => self.pull(now, from),
+            Step::Held => self.announce(),
+            Step::Beginning | Step::Writing(_) | Step::Finishing => Reaction::default(),
+        }
+    }
+}
+
+impl Reaction {
+    fn message(to: NodeId, message: SnapshotMessage) -> Self {
+        Self { message: Some((to, message)), ..Self::default() }
+    }
+}

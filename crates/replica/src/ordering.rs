@@ -1,0 +1,591 @@
+//! The ordering half: the engine, the proposals and reads of this node's clients, and forwarding.
+//!
+//! It turns client requests into engine inputs here or messages to the leader elsewhere, and the
+//! engine's effects into work for the host and committed entries for the applying half.
+
+use bytes::Bytes;
+use quorate_codec::decode_command;
+use quorate_codec::peer::{ForwardedProposal, PeerMessage};
+use quorate_consensus::{
+    Ballot, Effects, Engine, Entry, Envelope, Fetch, FetchReason, Incarnation, Index, Input,
+    Instant, Meta, Misbehaved, NodeId, Outcome, ProposalId, Proposed, Refusal, RequestId,
+    SendSnapshot, Status, StorageState, TraceEvent, TransferError, WriteBatch, WriteId,
+};
+
+use crate::forwards::{ForwardGate, Passage};
+use crate::limits::Limits;
+use crate::outbox::Outbox;
+use crate::proposals::{Expired, Proposals};
+use crate::reads::Reads;
+use crate::request::{Ending, Ticket};
+
+/// Something that happened to the ordering half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderingInput<M> {
+    /// The deadline has come.
+    Wake,
+    /// A peer's message. Snapshot transfers go to the applying half instead.
+    Peer {
+        /// The sender, as the transport authenticated it.
+        from: NodeId,
+        /// What it sent.
+        message: PeerMessage<M>,
+    },
+    /// A client's encoded command.
+    Write {
+        /// Who waits.
+        ticket: Ticket,
+        /// The command's bytes.
+        command: Bytes,
+    },
+    /// A client's linearizable read.
+    Read {
+        /// Who waits.
+        ticket: Ticket,
+    },
+    /// A client's wish to move leadership.
+    Transfer {
+        /// Who waits.
+        ticket: Ticket,
+        /// The node that should lead.
+        to: NodeId,
+    },
+    /// The batch and all before it are durable.
+    Persisted(WriteId),
+    /// The applying half is done up to here.
+    Applied(Index),
+    /// Entries read from the durable log.
+    Fetched {
+        /// Copied from the request.
+        reason: FetchReason,
+        /// The entries; empty if they were compacted.
+        entries: Vec<Entry>,
+    },
+    /// The applying half holds this snapshot whole, ready to be installed.
+    Staged(Meta),
+    /// The peer holds this snapshot whole.
+    SnapshotSent {
+        /// The peer.
+        to: NodeId,
+        /// What it holds.
+        meta: Meta,
+    },
+    /// The transfer to the peer broke off.
+    SnapshotFailed {
+        /// The peer.
+        to: NodeId,
+    },
+    /// The state machine was replaced by this snapshot.
+    Installed(Meta),
+    /// The state machine is durable up to here, and the log below is no longer needed.
+    Compacted(Meta),
+    /// The connection to the peer broke.
+    Disconnected(NodeId),
+    /// The log's disk ran full, or has room again.
+    Storage(StorageState),
+    /// How many bytes the state machine's disk has not taken yet.
+    Backlog(u64),
+    /// A command that this node wants in the log if it leads.
+    Wish(Option<Bytes>),
+}
+
+/// What the host must do for the ordering half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderingEffects<M> {
+    /// To be made durable in order, then acknowledged by [`OrderingInput::Persisted`].
+    pub write: Option<WriteBatch>,
+    /// Safe to send now; may be lost.
+    pub messages: Vec<(NodeId, PeerMessage<M>)>,
+    /// For the applying half, in order: committed entries, and who waits here for each.
+    pub committed: Vec<(Entry, Option<Ticket>)>,
+    /// For the applying half: reads that may be served once this position is applied.
+    pub released: Vec<(Ticket, Index)>,
+    /// For the waiting clients.
+    pub endings: Vec<(Ticket, Ending)>,
+    /// To be read from the durable log.
+    pub fetches: Vec<Fetch>,
+    /// For the applying half: peers that need a snapshot.
+    pub snapshots: Vec<SendSnapshot>,
+    /// For the applying half, once `write` is durable: replace the state machine.
+    pub install: Option<Meta>,
+    /// Peers to be disconnected.
+    pub misbehaved: Vec<Misbehaved>,
+    /// What happened and why.
+    pub trace: Vec<TraceEvent>,
+}
+
+/// The ordering half of one node.
+#[derive(Debug)]
+pub struct Ordering<E: Engine> {
+    engine: E,
+    node: NodeId,
+    limits: Limits,
+    proposals: Proposals,
+    reads: Reads,
+    gate: ForwardGate,
+    outbox: Outbox<E::Message>,
+    /// The ballot of the last entry handed to the applying half.
+    delivered: Ballot,
+    /// A leader that refused, and until when it is left in peace.
+    hold: Option<(Ballot, Instant)>,
+    leader: Option<Ballot>,
+    staged: Option<Meta>,
+    backlog: u64,
+    wish: Wish,
+    transfers: Vec<(RequestId, Ticket)>,
+    next_transfer: u64,
+}
+
+/// What a node wants in the log for itself, offered once per leadership and waited for by nobody.
+#[derive(Debug, Default)]
+struct Wish {
+    command: Option<Bytes>,
+    offered: Option<Ballot>,
+}
+
+/// Who a node is, and where its numbers start in this life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The node.
+    pub node: NodeId,
+    /// The life of its data directory.
+    pub incarnation: Incarnation,
+    /// How often that directory was opened, this time included. Numbers used in one life are never
+    /// used in the next.
+    pub boots: u32,
+}
+
+impl Origin {
+    /// The number below all those of this life: lives are 2^40 numbers apart.
+    pub fn first_number(self) -> u64 {
+        u64::from(self.boots) << 40
+    }
+}
+
+impl<E: Engine> Ordering<E> {
+    /// The ordering half around an engine that has just been made.
+    pub fn new(engine: E, origin: Origin, limits: Limits) -> Self {
+        let status = engine.status();
+        Self {
+            node: origin.node,
+            proposals: Proposals::new(origin.node, origin.incarnation, origin.first_number()),
+            reads: Reads::new(origin.first_number()),
+            gate: ForwardGate::new(origin.node, status.ballot.round),
+            outbox: Outbox::default(),
+            delivered: Ballot::ZERO,
+            hold: None,
+            leader: None,
+            staged: None,
+            backlog: 0,
+            wish: Wish::default(),
+            transfers: Vec::new(),
+            next_transfer: 0,
+            engine,
+            limits,
+        }
+    }
+
+    /// Takes one input. `now` never decreases.
+    pub fn handle(&mut self, now: Instant, input: OrderingInput<E::Message>) {
+        match input {
+            OrderingInput::Wake => self.engine.handle(now, Input::Wake),
+            OrderingInput::Peer { from, message } => self.on_peer(now, from, message),
+            OrderingInput::Write { ticket, command } => self.on_write(now, ticket, command),
+            OrderingInput::Read { ticket } => self.on_read(now, ticket),
+            OrderingInput::Transfer { ticket, to } => self.on_transfer(now, ticket, to),
+            OrderingInput::Persisted(write) => self.engine.handle(now, Input::Persisted { write }),
+            OrderingInput::Applied(upto) => self.engine.handle(now, Input::Applied { upto }),
+            OrderingInput::Fetched { reason, entries } => {
+                self.engine.handle(now, Input::Fetched { reason, entries });
+            }
+            OrderingInput::Staged(meta) => self.staged = Some(meta),
+            OrderingInput::SnapshotSent { to, meta } => {
+                self.engine.handle(now, Input::SnapshotSent { to, meta });
+            }
+            OrderingInput::SnapshotFailed { to } => {
+                self.engine.handle(now, Input::SnapshotFailed { to });
+            }
+            OrderingInput::Installed(meta) => self.on_installed(now, meta),
+            OrderingInput::Compacted(meta) => self.engine.handle(now, Input::Compacted { meta }),
+            OrderingInput::Disconnected(peer) => {
+                self.engine.handle(now, Input::Disconnected { peer });
+            }
+            OrderingInput::Storage(state) => self.engine.handle(now, Input::Storage(state)),
+            OrderingInput::Backlog(bytes) => self.backlog = bytes,
+            OrderingInput::Wish(command) => self.wish = Wish { command, offered: None },
+        }
+    }
+
+    /// Everything the host must do since the last call.
+    pub fn effects(&mut self, now: Instant) -> OrderingEffects<E::Message> {
+        self.expire(now);
+        self.observe_leader(now);
+        self.offer(now);
+        let effects = self.engine.effects();
+        let mut drained = self.absorb(now, effects);
+        drained.messages.extend(self.outbox.take_messages());
+        drained.endings = self.outbox.take_endings();
+        drained
+    }
+
+    /// When to call with [`OrderingInput::Wake`] if nothing else happens before.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.has_work_at(now) {
+            return Some(now);
+        }
+        let hold = self.hold.filter(|_| self.has_held()).map(|(_, until)| until);
+        let deadlines =
+            [self.engine.deadline(), self.proposals.deadline(), self.reads.deadline(), hold];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// What the engine is doing.
+    pub fn status(&self) -> Status {
+        self.engine.status()
+    }
+
+    /// The ballot of the leader, if one is known.
+    pub fn leader(&self) -> Option<Ballot> {
+        self.engine.leader()
+    }
+
+    fn on_peer(&mut self, now: Instant, from: NodeId, message: PeerMessage<E::Message>) {
+        match message {
+            PeerMessage::Engine(message) => self.on_engine_message(now, from, message),
+            PeerMessage::Forward { ballot, proposals } => {
+                self.on_forward(now, from, ballot, proposals);
+            }
+            PeerMessage::ForwardRefused { refused } => self.on_forward_refused(now, refused),
+            PeerMessage::Read { ballot, id } => self.on_peer_read(now, from, ballot, id),
+            PeerMessage::ReadReleased { id, index } => self.on_read_released(from, id, index),
+            PeerMessage::ReadRefused { id, refusal } => {
+                self.on_read_refused(now, from, id, refusal);
+            }
+            PeerMessage::Snapshot(_) => {
+                unreachable!("the host hands snapshot transfers to the applying half")
+            }
+        }
+    }
+
+    /// A snapshot is installed only where its bytes are held: a leader that was told so by an
+    /// earlier life of this node will offer it again.
+    fn on_engine_message(&mut self, now: Instant, from: NodeId, message: E::Message) {
+        let meta = E::snapshot_in(&message);
+        if meta.is_some() && meta != self.staged.as_ref() {
+            return;
+        }
+        self.engine.handle(now, Input::Message { from, message });
+    }
+
+    fn on_write(&mut self, now: Instant, ticket: Ticket, command: Bytes) {
+        if let Some(refusal) = self.overload() {
+            self.outbox.end(ticket, Ending::Refused(refusal));
+            return;
+        }
+        self.proposals.admit(ticket, command, now + self.limits.request_timeout);
+    }
+
+    fn on_read(&mut self, now: Instant, ticket: Ticket) {
+        if self.reads.len() >= self.limits.pending_max {
+            let refusal = Refusal::Overloaded { in_flight_max: self.pending_max() };
+            self.outbox.end(ticket, Ending::Refused(refusal));
+            return;
+        }
+        self.reads.admit(ticket, now + self.limits.request_timeout);
+    }
+
+    fn overload(&self) -> Option<Refusal> {
+        let is_over = self.proposals.len() >= self.limits.pending_max
+            || self.backlog > self.limits.backlog_bytes_max;
+        is_over.then(|| Refusal::Overloaded { in_flight_max: self.pending_max() })
+    }
+
+    fn pending_max(&self) -> u32 {
+        u32::try_from(self.limits.pending_max).unwrap_or(u32::MAX)
+    }
+
+    fn on_transfer(&mut self, now: Instant, ticket: Ticket, to: NodeId) {
+        self.next_transfer += 1;
+        let id = RequestId(self.next_transfer);
+        self.transfers.push((id, ticket));
+        self.engine.handle(now, Input::Transfer { id, to });
+    }
+
+    /// The stream of committed entries has a gap here: what it held can no longer be observed.
+    fn on_installed(&mut self, now: Instant, meta: Meta) {
+        for ticket in self.proposals.abandon_attempts() {
+            self.outbox.end(ticket, Ending::Unknown);
+        }
+        self.delivered = meta.ballot;
+        self.staged = None;
+        self.engine.handle(now, Input::Installed { meta });
+    }
+
+    fn on_forward(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        ballot: Ballot,
+        proposals: Vec<ForwardedProposal>,
+    ) {
+        let leading = self.engine.leader().filter(|ballot| ballot.node == self.node);
+        for ForwardedProposal { id, payload } in proposals {
+            if id.node != from {
+                self.outbox.blame(from, "forwarded a proposal that is not its own");
+                return;
+            }
+            match self.gate.judge(id, ballot, leading) {
+                Passage::Drop => {}
+                Passage::Refuse => {
+                    let leader = self.engine.leader().map(|ballot| ballot.node);
+                    self.outbox.refuse_forward(id, Refusal::NotLeader { leader });
+                }
+                Passage::Take => self.take_forwarded(now, from, id, payload),
+            }
+        }
+    }
+
+    /// What a peer forwards is decoded before it is proposed: bytes that are no command must not
+    /// reach the log, where every replica would meet them.
+    fn take_forwarded(&mut self, now: Instant, from: NodeId, id: ProposalId, payload: Bytes) {
+        if decode_command(payload.clone()).is_err() {
+            self.outbox.blame(from, "forwarded bytes that are no command");
+            return;
+        }
+        match self.overload() {
+            Some(refusal) => self.outbox.refuse_forward(id, refusal),
+            None => self.engine.handle(now, Input::Propose { id, payload }),
+        }
+    }
+
+    fn on_forward_refused(&mut self, now: Instant, refused: Vec<(ProposalId, Refusal)>) {
+        for (id, refusal) in refused {
+            self.on_refused(now, id, refusal);
+        }
+    }
+
+    /// A definite refusal of an own proposal, here or elsewhere.
+    fn on_refused(&mut self, now: Instant, id: ProposalId, refusal: Refusal) {
+        match refusal {
+            Refusal::NotLeader { .. } | Refusal::Transferring { .. } => {
+                self.proposals.retry(id);
+                self.hold_leader(now);
+            }
+            Refusal::Overloaded { .. }
+            | Refusal::StorageFull
+            | Refusal::Removed
+            | Refusal::Unsupported => {
+                if let Some(ticket) = self.proposals.settle(id) {
+                    self.outbox.end(ticket, Ending::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    fn hold_leader(&mut self, now: Instant) {
+        self.hold = self.engine.leader().map(|ballot| (ballot, now + self.limits.proposal_retry));
+    }
+
+    fn on_peer_read(&mut self, now: Instant, from: NodeId, ballot: Ballot, id: RequestId) {
+        if self.engine.leader() != Some(ballot) || ballot.node != self.node {
+            let leader = self.engine.leader().map(|ballot| ballot.node);
+            let refusal = Refusal::NotLeader { leader };
+            self.outbox.send(from, PeerMessage::ReadRefused { id, refusal });
+            return;
+        }
+        let own = self.reads.begin_remote(from, id);
+        self.engine.handle(now, Input::Read { id: own });
+    }
+
+    fn on_read_released(&mut self, from: NodeId, id: RequestId, index: Index) {
+        if self.reads.ballot_of(id).is_some_and(|ballot| ballot.node == from) {
+            let tickets = self.reads.end_round(id);
+            self.outbox.release(tickets, index);
+        }
+    }
+
+    fn on_read_refused(&mut self, now: Instant, from: NodeId, id: RequestId, refusal: Refusal) {
+        if self.reads.ballot_of(id).is_some_and(|ballot| ballot.node == from) {
+            self.refuse_round(now, id, refusal);
+        }
+    }
+
+    fn refuse_round(&mut self, now: Instant, id: RequestId, refusal: Refusal) {
+        match refusal {
+            Refusal::NotLeader { .. } | Refusal::Transferring { .. } => {
+                self.reads.retry_round(id);
+                self.hold_leader(now);
+            }
+            Refusal::Overloaded { .. }
+            | Refusal::StorageFull
+            | Refusal::Removed
+            | Refusal::Unsupported => {
+                for ticket in self.reads.end_round(id) {
+                    self.outbox.end(ticket, Ending::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(expired) = self.proposals.expire_next(now) {
+            match expired {
+                Expired::Unattempted(ticket) => self.outbox.end(ticket, Ending::NoLeader),
+                Expired::Attempted(ticket) => self.outbox.end(ticket, Ending::Unknown),
+            }
+        }
+        while let Some(ticket) = self.reads.expire_next(now) {
+            self.outbox.end(ticket, Ending::NoLeader);
+        }
+    }
+
+    /// A read may move to another leader at once; a proposal may have left, and stays.
+    fn observe_leader(&mut self, now: Instant) {
+        self.leader = self.engine.leader();
+        self.reads.retry_stale(self.leader, now);
+        if self.hold.is_some_and(|(ballot, until)| Some(ballot) != self.leader || until <= now) {
+            self.hold = None;
+        }
+    }
+
+    /// Offers what waits to the leader: this node's engine, or the leader elsewhere.
+    fn offer(&mut self, now: Instant) {
+        let Some(leader) = self.leader.filter(|_| self.hold.is_none()) else { return };
+        while let Some((id, payload)) = self.proposals.attempt_next(leader) {
+            if leader.node == self.node {
+                self.engine.handle(now, Input::Propose { id, payload });
+            } else {
+                self.outbox.forward(leader, ForwardedProposal { id, payload });
+            }
+        }
+        self.offer_wish(now, leader);
+        if let Some(id) = self.reads.begin_round(leader, now + self.limits.read_retry) {
+            if leader.node == self.node {
+                self.engine.handle(now, Input::Read { id });
+            } else {
+                self.outbox.send(leader.node, PeerMessage::Read { ballot: leader, id });
+            }
+        }
+    }
+
+    fn offer_wish(&mut self, now: Instant, leader: Ballot) {
+        if leader.node != self.node || self.wish.offered == Some(leader) {
+            return;
+        }
+        let Some(payload) = self.wish.command.clone() else { return };
+        self.wish.offered = Some(leader);
+        let id = self.proposals.unwatched_id();
+        self.engine.handle(now, Input::Propose { id, payload });
+    }
+
+    fn absorb(
+        &mut self,
+        now: Instant,
+        effects: Effects<E::Message>,
+    ) -> OrderingEffects<E::Message> {
+        let committed = self.deliver(effects.committed);
+        for outcome in effects.outcomes {
+            self.on_outcome(now, outcome);
+        }
+        let mut misbehaved = effects.misbehaved;
+        misbehaved.extend(self.outbox.take_blamed());
+        let messages = effects
+            .messages
+            .into_iter()
+            .map(|Envelope { to, message }| (to, PeerMessage::Engine(message)))
+            .collect();
+        OrderingEffects {
+            write: effects.write,
+            messages,
+            committed,
+            released: self.outbox.take_released(),
+            endings: Vec::new(),
+            fetches: effects.fetches,
+            snapshots: effects.snapshots,
+            install: effects.install,
+            misbehaved,
+            trace: effects.trace,
+        }
+    }
+
+    /// Attaches to each committed entry the client that waits for it.
+    fn deliver(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Option<Ticket>)> {
+        entries
+            .into_iter()
+            .map(|entry| {
+                self.observe_ballot(entry.ballot);
+                let ticket = entry.id.and_then(|id| self.proposals.settle(id));
+                (entry, ticket)
+            })
+            .collect()
+    }
+
+    fn observe_ballot(&mut self, ballot: Ballot) {
+        if ballot == self.delivered {
+            return;
+        }
+        self.delivered = ballot;
+        self.proposals.retry_excluded(|under| E::excludes(ballot, under));
+    }
+
+    fn on_outcome(&mut self, now: Instant, outcome: Outcome) {
+        match outcome {
+            Outcome::Proposal { id, result } => self.on_proposed(now, id, result),
+            Outcome::Read { id, result } => self.on_engine_read(now, id, result),
+            Outcome::Transfer { id, result } => self.on_transferred(id, result),
+        }
+    }
+
+    /// A committed proposal is settled by its entry, which the engine delivers in its own time.
+    fn on_proposed(&mut self, now: Instant, id: ProposalId, result: Proposed) {
+        let is_own = self.proposals.is_own(id);
+        match result {
+            Proposed::Refused(refusal) if is_own => self.on_refused(now, id, refusal),
+            Proposed::Refused(refusal) => self.outbox.refuse_forward(id, refusal),
+            Proposed::Displaced => self.proposals.retry(id),
+            Proposed::Unknown => {
+                if let Some(ticket) = self.proposals.settle(id) {
+                    self.outbox.end(ticket, Ending::Unknown);
+                }
+            }
+            Proposed::Committed { .. } => {}
+        }
+    }
+
+    fn on_engine_read(&mut self, now: Instant, id: RequestId, result: Result<Index, Refusal>) {
+        if let Some((origin, id)) = self.reads.end_remote(id) {
+            let answer = match result {
+                Ok(index) => PeerMessage::ReadReleased { id, index },
+                Err(refusal) => PeerMessage::ReadRefused { id, refusal },
+            };
+            self.outbox.send(origin, answer);
+            return;
+        }
+        match result {
+            Ok(index) => {
+                let tickets = self.reads.end_round(id);
+                self.outbox.release(tickets, index);
+            }
+            Err(refusal) => self.refuse_round(now, id, refusal),
+        }
+    }
+
+    fn on_transferred(&mut self, id: RequestId, result: Result<(), TransferError>) {
+        let position = self.transfers.iter().position(|(transfer, _)| *transfer == id);
+        let position = position.expect("a transfer ended that was not asked for, or ended twice");
+        let (_, ticket) = self.transfers.swap_remove(position);
+        self.outbox.end(ticket, Ending::Transferred(result));
+    }
+
+    fn has_held(&self) -> bool {
+        self.proposals.has_waiting() || self.reads.has_fresh()
+    }
+
+    /// Whether another drain would get something done at once.
+    fn has_work_at(&self, now: Instant) -> bool {
+        let is_held = self
+            .hold
+            .is_some_and(|(ballot, until)| Some(ballot) == self.engine.leader() && now < until);
+        self.has_held() && self.engine.leader().is_some() && !is_held || !self.outbox.is_empty()
+    }
+}

@@ -1,0 +1,184 @@
+//! The writes of this node's clients: from arrival to the committed entry that carries their id.
+//!
+//! A proposal is attempted under one ballot at a time and never sent twice. It is attempted anew,
+//! under a new id, only once it is certain that the earlier attempt can never happen.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use quorate_consensus::{Ballot, Incarnation, Instant, NodeId, ProposalId};
+
+use crate::request::Ticket;
+
+/// The pending writes of one node.
+#[derive(Debug)]
+pub(crate) struct Proposals {
+    node: NodeId,
+    incarnation: Incarnation,
+    next_sequence: u64,
+    requests: BTreeMap<Ticket, Request>,
+    /// Requests without a live attempt, oldest first.
+    waiting: VecDeque<Ticket>,
+    /// Attempts under way, by sequence number.
+    attempts: BTreeMap<u64, Attempt>,
+    /// Arrival order; all requests have the same timeout, so this is deadline order too.
+    deadlines: VecDeque<(Instant, Ticket)>,
+}
+
+#[derive(Debug)]
+struct Request {
+    payload: Bytes,
+    sequence: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    ticket: Ticket,
+    under: Ballot,
+}
+
+/// A write whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// No attempt of it is under way: it did not happen.
+    Unattempted(Ticket),
+    /// An attempt is under way: it may happen.
+    Attempted(Ticket),
+}
+
+impl Proposals {
+    /// No proposals yet. Sequence numbers start above `first_sequence`, which must exceed all that
+    /// this incarnation has used before.
+    pub(crate) fn new(node: NodeId, incarnation: Incarnation, first_sequence: u64) -> Self {
+        Self {
+            node,
+            incarnation,
+            next_sequence: first_sequence,
+            requests: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            attempts: BTreeMap::new(),
+            deadlines: VecDeque::new(),
+        }
+    }
+
+    /// How many writes have not ended.
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether a write waits for a leader.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Takes a write that will wait until it is attempted.
+    pub(crate) fn admit(&mut self, ticket: Ticket, payload: Bytes, deadline: Instant) {
+        let earlier = self.requests.insert(ticket, Request { payload, sequence: None });
+        assert!(earlier.is_none(), "a ticket was used twice");
+        self.waiting.push_back(ticket);
+        self.deadlines.push_back((deadline, ticket));
+    }
+
+    /// Starts an attempt of the oldest waiting write.
+    pub(crate) fn attempt_next(&mut self, under: Ballot) -> Option<(ProposalId, Bytes)> {
+        loop {
+            let ticket = self.waiting.pop_front()?;
+            let Some(request) = self.requests.get_mut(&ticket) else {
+                continue;
+            };
+            self.next_sequence += 1;
+            let sequence = self.next_sequence;
+            request.sequence = Some(sequence);
+            let payload = request.payload.clone();
+            self.attempts.insert(sequence, Attempt { ticket, under });
+            return Some((self.id_of(sequence), payload));
+        }
+    }
+
+    /// An id for a proposal that nobody waits for.
+    pub(crate) fn unwatched_id(&mut self) -> ProposalId {
+        self.next_sequence += 1;
+        self.id_of(self.next_sequence)
+    }
+
+    fn id_of(&self, sequence: u64) -> ProposalId {
+        ProposalId { node: self.node, incarnation: self.incarnation, sequence }
+    }
+
+    /// Whether the id was issued by this incarnation of this node.
+    pub(crate) fn is_own(&self, id: ProposalId) -> bool {
+        id.node == self.node && id.incarnation == self.incarnation
+    }
+
+    /// Ends the write whose attempt is committed; `None` if nobody waits for it any more.
+    pub(crate) fn settle(&mut self, id: ProposalId) -> Option<Ticket> {
+        let ticket = self.end_attempt(id)?;
+        self.requests.remove(&ticket);
+        Some(ticket)
+    }
+
+    /// The attempt will never happen: its write waits for another.
+    pub(crate) fn retry(&mut self, id: ProposalId) {
+        let Some(ticket) = self.end_attempt(id) else { return };
+        let request = self.requests.get_mut(&ticket).expect("an attempt has a request");
+        request.sequence = None;
+        self.waiting.push_back(ticket);
+    }
+
+    /// Retries every attempt that `is_excluded` from ever happening.
+    pub(crate) fn retry_excluded(&mut self, is_excluded: impl Fn(Ballot) -> bool) {
+        let excluded: Vec<u64> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| is_excluded(attempt.under))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in excluded {
+            self.retry(self.id_of(sequence));
+        }
+    }
+
+    fn end_attempt(&mut self, id: ProposalId) -> Option<Ticket> {
+        if !self.is_own(id) {
+            return None;
+        }
+        self.attempts.remove(&id.sequence).map(|attempt| attempt.ticket)
+    }
+
+    /// Ends every write with an attempt under way: its fate can no longer be observed here.
+    pub(crate) fn abandon_attempts(&mut self) -> Vec<Ticket> {
+        let attempts = core::mem::take(&mut self.attempts);
+        let tickets: Vec<Ticket> = attempts.into_values().map(|attempt| attempt.ticket).collect();
+        for ticket in &tickets {
+            self.requests.remove(ticket);
+        }
+        tickets
+    }
+
+    /// Ends and returns the oldest write whose deadline has passed.
+    pub(crate) fn expire_next(&mut self, now: Instant) -> Option<Expired> {
+        loop {
+            let (deadline, ticket) = *self.deadlines.front()?;
+            let Some(request) = self.requests.get(&ticket) else {
+                self.deadlines.pop_front();
+                continue;
+            };
+            if now < deadline {
+                return None;
+            }
+            let sequence = request.sequence;
+            self.deadlines.pop_front();
+            self.requests.remove(&ticket);
+            let Some(sequence) = sequence else {
+                return Some(Expired::Unattempted(ticket));
+            };
+            self.attempts.remove(&sequence);
+            return Some(Expired::Attempted(ticket));
+        }
+    }
+
+    /// When the oldest write expires. May name one that has ended: waking early does no harm.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(deadline, _)| *deadline)
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads that wait for the state machine to come far enough, and ranges served in slices.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use quorate_consensus::{Index, Instant};
+use quorate_kv::{
+    ContentAt, Damage, HashTask, RangeRequest, RangeResponse, RangeTask, Rules, Step, Store,
+    TxnRequest, TxnResponse,
+};
+
+use crate::applying::Answer;
+use crate::request::Ticket;
+
+/// What a client reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadRequest {
+    /// A range of keys.
+    Range(RangeRequest),
+    /// A transaction that writes nothing.
+    Txn(TxnRequest),
+    /// The hash of all content at a revision; zero for the newest.
+    Hash {
+        /// The revision.
+        revision: i64,
+    },
+    /// Nothing but the store's revision.
+    Revision,
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadResponse {
+    /// To a range.
+    Range(RangeResponse),
+    /// To a transaction.
+    Txn(TxnResponse),
+    /// To a hash.
+    Hash(ContentAt),
+    /// To a question for the revision.
+    Revision(i64),
+}
+
+/// The reads of one node.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// Reads released at positions that are not applied yet.
+    waiting: BTreeMap<(Index, Ticket), (ReadRequest, Instant)>,
+    /// Reads too large for one go, served in turn.
+    slices: VecDeque<(Ticket, Slice)>,
+}
+
+/// A read under way, at one revision.
+#[derive(Debug)]
+enum Slice {
+    Range(Box<RangeRequest>, RangeTask),
+    Hash(i64, HashTask),
+}
+
+impl Reading {
+    /// Takes a read that may be served once `at` is applied.
+    pub(crate) fn admit(
+        &mut self,
+        ticket: Ticket,
+        request: ReadRequest,
+        at: Index,
+        deadline: Instant,
+    ) {
+        let earlier = self.waiting.insert((at, ticket), (request, deadline));
+        assert!(earlier.is_none(), "a ticket was used twice");
+    }
+
+    /// Whether a read is under way.
+    pub(crate) fn has_slices(&self) -> bool {
+        !self.slices.is_empty()
+    }
+
+    /// When the first waiting read may have to be told that it waited too long.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.waiting.values().map(|(_, deadline)| *deadline).min()
+    }
+
+    /// The state machine was replaced by a newer one: reads under way begin anew there.
+    pub(crate) fn restart(&mut self) {
+        let deadline = Instant::from_micros(u64::MAX);
+        for (ticket, slice) in core::mem::take(&mut self.slices) {
+            let request = match slice {
+                Slice::Range(request, _) => ReadRequest::Range(*request),
+                Slice::Hash(revision, _) => ReadRequest::Hash { revision },
+            };
+            self.waiting.insert((Index::ZERO, ticket), (request, deadline));
+        }
+    }
+
+    /// Serves what can be served, with at most `slice` records of large reads.
+    pub(crate) fn serve<R: Rules>(
+        &mut self,
+        now: Instant,
+        applied: Index,
+        store: &mut Store<R>,
+        slice: usize,
+    ) -> Result<Vec<(Ticket, Answer)>, Damage> {
+        let mut answers = Vec::new();
+        while let Some((ticket, request)) = self.next_ready(applied) {
+            if let Some(answer) = self.begin(ticket, request, store)? {
+                answers.push((ticket, answer));
+            }
+        }
+        answers.extend(self.step(store, slice)?);
+        answers.extend(self.expire(now));
+        Ok(answers)
+    }
+
+    fn next_ready(&mut self, applied: Index) -> Option<(Ticket, ReadRequest)> {
+        let first = self.waiting.first_entry()?;
+        if applied < first.key().0 {
+            return None;
+        }
+        let ((_, ticket), (request, _)) = first.remove_entry();
+        Some((ticket, request))
+    }
+
+    /// Answers a read at once, or begins its first slice.
+    fn begin<R: Rules>(
+        &mut self,
+        ticket: Ticket,
+        request: ReadRequest,
+        store: &mut Store<R>,
+    ) -> Result<Option<Answer>, Damage> {
+        let result = match request {
+            ReadRequest::Range(range) if range.range_end.is_empty() => {
+                store.range(&range)?.map(ReadResponse::Range)
+            }
+            ReadRequest::Range(range) => match store.begin_range(range.clone()) {
+                Ok(task) => {
+                    return Ok(self.continue_later(ticket, Slice::Range(Box::new(range), task)));
+                }
+                Err(error) => Err(error),
+            },
+            ReadRequest::Hash { revision } => match store.begin_hash(revision) {
+                Ok(task) => return Ok(self.continue_later(ticket, Slice::Hash(revision, task))),
+                Err(error) => Err(error),
+            },
+            ReadRequest::Txn(txn) => store.read_txn(&txn)?.map(ReadResponse::Txn),
+            ReadRequest::Revision => Ok(ReadResponse::Revision(store.revision())),
+        };
+        Ok(Some(Answer::Read(result)))
+    }
+
+    fn continue_later(&mut self, ticket: Ticket, slice: Slice) -> Option<Answer> {
+        self.slices.push_back((ticket, slice));
+        None
+    }
+
+    /// Goes on with each read under way until one does not end within its slice: that one lets
+    /// the others, and new entries, have their turn.
+    fn step<R: Rules>(
+        &mut self,
+        store: &mut Store<R>,
+        slice: usize,
+    ) -> Result<Vec<(Ticket, Answer)>, Damage> {
+        let mut answers = Vec::new();
+        for _ in 0..self.slices.len() {
+            let Some((ticket, under_way)) = self.slices.pop_front() else { break };
+            match step_one(store, under_way, slice)? {
+                Ok(answer) => answers.push((ticket, answer)),
+                Err(under_way) => {
+                    self.slices.push_back((ticket, under_way));
+                    break;
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    fn expire(&mut self, now: Instant) -> Vec<(Ticket, Answer)> {
+        let late: Vec<(Index, Ticket)> = self
+            .waiting
+            .iter()
+            .filter(|(_, (_, deadline))| *deadline <= now)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in &late {
+            self.waiting.remove(key);
+        }
+        late.into_iter().map(|(_, ticket)| (ticket, Answer::Behind)).collect()
+    }
+}
+
+/// One slice of one read: its answer, or what is left to do.
+fn step_one<R: Rules>(
+    store: &mut Store<R>,
+    under_way: Slice,
+    slice: usize,
+) -> Result<Result<Answer, Slice>, Damage> {
+    match under_way {
+        Slice::Range(request, mut task) => match store.step_range(&mut task, slice)? {
+            Ok(Step::More) => Ok(Err(Slice::Range(request, task))),
+            Ok(Step::Done(response)) => {
+                store.end_range(task);
+                Ok(Ok(Answer::Read(Ok(ReadResponse::Range(response)))))
+            }
+            Err(error) => {
+                store.end_range(task);
+                Ok(Ok(Answer::Read(Err(error))))
+            }
+        },
+        Slice::Hash(revision, mut task) => match store.step_hash(&mut task, slice)? {
+            Ok(Step::More) => Ok(Err(Slice::Hash(revision, task))),
+            Ok(Step::Done(content)) => {
+                store.end_hash(task);
+                Ok(Ok(Answer::Read(Ok(ReadResponse::Hash(content)))))
+            }
+            Err(error) => {
+                store.end_hash(task);
+                Ok(Ok(Answer::Read(Err(error))))
+            }
+        },
+    }
+}

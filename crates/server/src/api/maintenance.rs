@@ -1,0 +1,161 @@
+//! How a member is doing.
+
+use std::pin::Pin;
+
+use quorate_consensus::NodeId;
+use quorate_etcdapi::error::ApiError;
+use quorate_etcdapi::etcdserverpb as pb;
+use quorate_replica::{ReadRequest, ReadResponse};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::{reply, unimplemented};
+use crate::client::{Client, Freshness};
+use crate::version;
+
+/// etcd's Maintenance service.
+#[derive(Clone)]
+pub(crate) struct MaintenanceService {
+    client: Client,
+}
+
+impl MaintenanceService {
+    /// The service of this node.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn answer_status(&self) -> Result<pb::StatusResponse, ApiError> {
+        let status = self.client.status().await?;
+        let figures = self.client.figures().await?;
+        let file_bytes = self.client.file_bytes();
+        let mut errors = Vec::new();
+        if status.leader.is_none() {
+            errors.push(ApiError::NoLeader.text().to_owned());
+        }
+        if figures.sizes.is_out_of_space {
+            errors.push(format!("memberID:{} alarm:NOSPACE ", self.client.node().0));
+        }
+        let responder = self.client.responder();
+        Ok(pb::StatusResponse {
+            header: Some(responder.header(figures.revision)),
+            version: version::ETCD_VERSION.to_owned(),
+            db_size: file_bytes,
+            leader: status.leader.map_or(0, |node| node.0),
+            raft_index: status.committed.0,
+            raft_term: responder.raft_term.max(status.ballot.round),
+            raft_applied_index: figures.applied.0,
+            errors,
+            db_size_in_use: figures.sizes.logical_bytes.cast_signed().min(file_bytes),
+            is_learner: status.members.is_learner(status.node),
+            storage_version: version::STORAGE_VERSION.to_owned(),
+            db_size_quota: figures.sizes.quota_bytes.cast_signed(),
+            downgrade_info: Some(pb::DowngradeInfo::default()),
+        })
+    }
+
+    async fn answer_alarm(&self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, ApiError> {
+        let figures = self.client.figures().await?;
+        let is_asked = matches!(request.alarm(), pb::AlarmType::None | pb::AlarmType::Nospace);
+        let alarm = pb::AlarmMember {
+            member_id: self.client.node().0,
+            alarm: pb::AlarmType::Nospace.into(),
+        };
+        Ok(pb::AlarmResponse {
+            header: Some(self.client.responder().header(figures.revision)),
+            alarms: (is_asked && figures.sizes.is_out_of_space)
+                .then_some(alarm)
+                .into_iter()
+                .collect(),
+        })
+    }
+
+    async fn answer_hash_kv(
+        &self,
+        request: pb::HashKvRequest,
+    ) -> Result<pb::HashKvResponse, ApiError> {
+        let read = ReadRequest::Hash { revision: request.revision };
+        match self.client.read(read, Freshness::Local).await? {
+            ReadResponse::Hash(content) => {
+                let figures = self.client.figures().await?;
+                Ok(pb::HashKvResponse {
+                    header: Some(self.client.responder().header(figures.revision)),
+                    // etcd's hash has 32 bits.
+                    hash: (content.hash.0 ^ (content.hash.0 >> 32)) as u32,
+                    compact_revision: content.compact_revision,
+                    hash_revision: content.hash_revision,
+                })
+            }
+            other => unreachable!("to a hash: {other:?}"),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl pb::maintenance_server::Maintenance for MaintenanceService {
+    /// Reads are answered, because every health check asks; alarms end by themselves.
+    async fn alarm(
+        &self,
+        request: Request<pb::AlarmRequest>,
+    ) -> Result<Response<pb::AlarmResponse>, Status> {
+        let request = request.into_inner();
+        match request.action() {
+            pb::alarm_request::AlarmAction::Get => reply(self.answer_alarm(request).await),
+            pb::alarm_request::AlarmAction::Activate
+            | pb::alarm_request::AlarmAction::Deactivate => unimplemented("setting alarms by hand"),
+        }
+    }
+
+    async fn status(
+        &self,
+        _request: Request<pb::StatusRequest>,
+    ) -> Result<Response<pb::StatusResponse>, Status> {
+        reply(self.answer_status().await)
+    }
+
+    async fn defragment(
+        &self,
+        _request: Request<pb::DefragmentRequest>,
+    ) -> Result<Response<pb::DefragmentResponse>, Status> {
+        // Space is given back while serving, so there is nothing to stop the world for.
+        Ok(Response::new(pb::DefragmentResponse { header: None }))
+    }
+
+    async fn hash(
+        &self,
+        _request: Request<pb::HashRequest>,
+    ) -> Result<Response<pb::HashResponse>, Status> {
+        unimplemented("Hash")
+    }
+
+    async fn hash_kv(
+        &self,
+        request: Request<pb::HashKvRequest>,
+    ) -> Result<Response<pb::HashKvResponse>, Status> {
+        reply(self.answer_hash_kv(request.into_inner()).await)
+    }
+
+    type SnapshotStream = Pin<Box<dyn Stream<Item = Result<pb::SnapshotResponse, Status>> + Send>>;
+
+    async fn snapshot(
+        &self,
+        _request: Request<pb::SnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        unimplemented("Snapshot")
+    }
+
+    async fn move_leader(
+        &self,
+        request: Request<pb::MoveLeaderRequest>,
+    ) -> Result<Response<pb::MoveLeaderResponse>, Status> {
+        let to = NodeId(request.into_inner().target_id);
+        reply(self.client.transfer(to).await.map(|()| pb::MoveLeaderResponse { header: None }))
+    }
+
+    async fn downgrade(
+        &self,
+        _request: Request<pb::DowngradeRequest>,
+    ) -> Result<Response<pb::DowngradeResponse>, Status> {
+        unimplemented("Downgrade")
+    }
+}

@@ -1,0 +1,171 @@
+//! The thread that applies: committed entries in, answers out.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use quorate_codec::peer::PeerMessage;
+use quorate_consensus::{Entry, Index, Meta};
+use quorate_kv::{Damage, Strict};
+use quorate_replica::{Applying, ApplyingEffects, Note, OrderingInput, ReadRequest};
+
+use crate::clock::Clock;
+use crate::fatal::{Alarm, Failure};
+use crate::peers::Peers;
+use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
+
+/// Most messages taken between two looks at what follows from them.
+const BATCH_MAX: usize = 1024;
+
+/// The applying half and its surroundings.
+pub(crate) struct ApplyingThread<M> {
+    pub(crate) applying: Applying<Strict>,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Receiver<ToApplying>,
+    pub(crate) ordering: Sender<ToOrdering<M>>,
+    pub(crate) store: Sender<ToStore>,
+    pub(crate) peers: Arc<Peers<M>>,
+    pub(crate) alarm: Alarm,
+    /// How long a released read may wait for its position.
+    pub(crate) read_timeout: Duration,
+    pub(crate) waiting: Waiting<Waiter>,
+}
+
+/// Whether the thread goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl<M: Send + 'static> ApplyingThread<M> {
+    /// Runs until told to stop, or until the disk is found to have lied.
+    pub(crate) fn run(mut self) {
+        let _guard = self.alarm.guard("applying");
+        loop {
+            match self.turn() {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Stop) => return,
+                Err(damage) => {
+                    self.alarm.raise(Failure::Map(damage.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<Flow, Damage> {
+        let now = self.clock.now();
+        let first = match self.applying.deadline(now) {
+            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(deadline) => self.inbox.recv_timeout(deadline.since(now)),
+        };
+        let mut flow = match first {
+            Ok(message) => self.take(message)?,
+            Err(RecvTimeoutError::Timeout) => Flow::Continue,
+            Err(RecvTimeoutError::Disconnected) => Flow::Stop,
+        };
+        for _ in 0..BATCH_MAX {
+            let Ok(message) = self.inbox.try_recv() else { break };
+            if self.take(message)? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+        let effects = self.applying.effects(self.clock.now())?;
+        self.perform(effects);
+        Ok(flow)
+    }
+
+    fn take(&mut self, message: ToApplying) -> Result<Flow, Damage> {
+        let now = self.clock.now();
+        match message {
+            ToApplying::Committed(entries) => self.apply(entries)?,
+            ToApplying::Read { request, waiter, at } => self.read(request, waiter, at),
+            ToApplying::Snapshot { from, message, permit } => {
+                self.applying.on_message(now, from, message)?;
+                drop(permit);
+            }
+            ToApplying::SnapshotNeeded(needed) => self.applying.on_snapshot_needed(now, needed),
+            ToApplying::Install(meta) => self.install(meta),
+            ToApplying::Installed(store, meta) => self.applying.install(*store, meta),
+            ToApplying::Committing(id) => self.applying.on_committed(id),
+            ToApplying::Staged(result) => self.applying.on_staged(now, result),
+            ToApplying::Figures(answer) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.figures());
+            }
+            ToApplying::Stop => return Ok(Flow::Stop),
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn apply(&mut self, entries: Vec<(Entry, Option<Waiter>)>) -> Result<(), Damage> {
+        let now = self.clock.now();
+        for (entry, waiter) in entries {
+            let ticket = waiter.map(|waiter| self.waiting.admit(waiter));
+            self.applying.apply(now, &entry, ticket)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, request: ReadRequest, waiter: Waiter, at: Index) {
+        let ticket = self.waiting.admit(waiter);
+        let deadline = self.clock.now() + self.read_timeout;
+        self.applying.read(ticket, request, at, deadline);
+    }
+
+    /// The store thread works in order, so a commit under way ends before the new map opens.
+    fn install(&mut self, meta: Meta) {
+        self.applying.prepare_install();
+        self.to_store(ToStore::Activate(meta));
+    }
+
+    fn figures(&self) -> Figures {
+        let store = self.applying.store();
+        Figures {
+            sizes: store.sizes(),
+            applied: self.applying.applied(),
+            state_hash: store.state_hash(),
+            revision: store.revision(),
+            attributes: store.attributes().clone(),
+        }
+    }
+
+    fn perform(&mut self, effects: ApplyingEffects) {
+        for (ticket, answer) in effects.answers {
+            // The client may have gone.
+            let _ = self.waiting.take(ticket).send(Ok(answer));
+        }
+        for (to, message) in effects.messages {
+            self.peers.send(to, PeerMessage::Snapshot(message));
+        }
+        for note in effects.notes {
+            // The ordering thread is gone only when the node stops.
+            let _ = self.ordering.send(input_of(note).into());
+        }
+        if let Some(commit) = effects.commit {
+            self.to_store(ToStore::Commit(commit));
+        }
+        if !effects.staging.is_empty() {
+            self.to_store(ToStore::Stage(effects.staging));
+        }
+    }
+
+    fn to_store(&self, message: ToStore) {
+        // The store thread is gone only when the node stops.
+        let _ = self.store.send(message);
+    }
+}
+
+fn input_of<M>(note: Note) -> OrderingInput<M> {
+    match note {
+        Note::Applied(index) => OrderingInput::Applied(index),
+        Note::Compacted(meta) => OrderingInput::Compacted(meta),
+        Note::Staged(meta) => OrderingInput::Staged(meta),
+        Note::SnapshotSent { to, meta } => OrderingInput::SnapshotSent { to, meta },
+        Note::SnapshotFailed { to } => OrderingInput::SnapshotFailed { to },
+        Note::Installed(meta) => OrderingInput::Installed(meta),
+        Note::Backlog(bytes) => OrderingInput::Backlog(bytes),
+        Note::Wish(command) => OrderingInput::Wish(command),
+    }
+}

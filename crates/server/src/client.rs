@@ -1,0 +1,235 @@
+//! What the API layers ask of the node: plain requests in, plain answers or errors out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering as Memory;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use quorate_codec::encode_command;
+use quorate_codec::handshake::ClusterId;
+use quorate_consensus::raft;
+use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
+use quorate_etcdapi::Responder;
+use quorate_etcdapi::error::ApiError;
+use quorate_kv::{Command, CommandError, Response};
+use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::config::Config;
+use crate::ordering_thread::Shared;
+use crate::waiter::{End, Figures, ToApplying, ToOrdering};
+
+type Message = raft::Message;
+
+/// Most bytes of a command: every message that carries one fits its frame.
+const COMMAND_BYTES_MAX: usize = quorate_codec::COMMAND_BYTES_MAX;
+
+/// Most requests of clients that this member works on at a time.
+const REQUESTS_MAX: usize = 65_536;
+
+/// Most bytes of clients' writes that this member holds at a time, in KiB.
+const WRITES_KIB_MAX: usize = 256 << 10;
+
+/// How long a question to one of this member's own threads may take.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The node, as the API layers see it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ordering: Sender<ToOrdering<Message>>,
+    applying: Sender<ToApplying>,
+    shared: Arc<Shared>,
+    requests: Arc<Semaphore>,
+    writes_kib: Arc<Semaphore>,
+    cluster: ClusterId,
+    node: NodeId,
+    config: Config,
+    members: Members,
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// It sees every write that was acknowledged before it began.
+    Linearizable,
+    /// It sees what this member has applied.
+    Local,
+}
+
+impl Client {
+    /// The way to the threads behind these queues.
+    pub(crate) fn new(
+        config: &Config,
+        members: Members,
+        ordering: Sender<ToOrdering<Message>>,
+        applying: Sender<ToApplying>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let inner = Inner {
+            ordering,
+            applying,
+            shared,
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            writes_kib: Arc::new(Semaphore::new(WRITES_KIB_MAX)),
+            cluster: config.cluster_id(),
+            node: config.node(),
+            config: config.clone(),
+            members,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The settings the server was started with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The members.
+    pub(crate) fn members(&self) -> &Members {
+        &self.inner.members
+    }
+
+    /// This member.
+    pub(crate) fn node(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// The leader, if this member knows one.
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        let leader = self.inner.shared.leader.load(Memory::Relaxed);
+        (leader != 0).then_some(NodeId(leader))
+    }
+
+    /// Who answers.
+    pub(crate) fn responder(&self) -> Responder {
+        Responder {
+            cluster_id: self.inner.cluster.0,
+            member_id: self.inner.node.0,
+            raft_term: self.inner.shared.term.load(Memory::Relaxed),
+        }
+    }
+
+    /// Has a command applied.
+    pub(crate) async fn write(&self, command: &Command) -> Result<Response, ApiError> {
+        let bytes = encode_command(command);
+        if COMMAND_BYTES_MAX < bytes.len() {
+            return Err(ApiError::RequestTooLarge);
+        }
+        let _permits = self.admit(bytes.len())?;
+        match self.order(|waiter| ToOrdering::Write { command: bytes, waiter }).await? {
+            Answer::Command(result) => result.map_err(ApiError::from),
+            answer @ (Answer::Read(_) | Answer::Behind) => unreachable!("to a command: {answer:?}"),
+        }
+    }
+
+    /// Has a read answered.
+    pub(crate) async fn read(
+        &self,
+        request: ReadRequest,
+        freshness: Freshness,
+    ) -> Result<ReadResponse, ApiError> {
+        let _permits = self.admit(0)?;
+        let answer = match freshness {
+            Freshness::Linearizable => {
+                self.order(|waiter| ToOrdering::Read { request, waiter }).await?
+            }
+            Freshness::Local => self.ask_locally(request).await?,
+        };
+        match answer {
+            Answer::Read(result) => result.map_err(|error: CommandError| error.into()),
+            Answer::Behind => Err(ApiError::TimeoutWaitingForApply),
+            answer @ Answer::Command(_) => unreachable!("to a read: {answer:?}"),
+        }
+    }
+
+    /// Moves leadership to another member.
+    pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), ApiError> {
+        let _permits = self.admit(0)?;
+        let (waiter, ended) = oneshot::channel();
+        let _ = self.inner.ordering.send(ToOrdering::Transfer { to, waiter });
+        match ended.await.map_err(|_| ApiError::Stopped)? {
+            Err(Ending::Transferred(Ok(()))) => Ok(()),
+            Err(Ending::Transferred(Err(error))) => Err(match error {
+                TransferError::NotLeader { .. } => ApiError::NotLeader,
+                TransferError::BadTarget => ApiError::BadLeaderTransferee,
+                TransferError::TimedOut => ApiError::LeaderTransferTimeout,
+            }),
+            Err(ending) => Err(error_of(ending)),
+            Ok(answer) => unreachable!("to a transfer: {answer:?}"),
+        }
+    }
+
+    /// What the engine is doing.
+    pub(crate) async fn status(&self) -> Result<Status, ApiError> {
+        let (answer, asked) = oneshot::channel();
+        let _ = self.inner.ordering.send(ToOrdering::Status(answer));
+        in_time(asked).await
+    }
+
+    /// The size of the state machine's file, zero if the system does not tell.
+    pub(crate) fn file_bytes(&self) -> i64 {
+        let directory = self.inner.config.data_dir.join(quorate_storage::STORE_DIRECTORY);
+        let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let sizes = files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len());
+        sizes.sum::<u64>().cast_signed()
+    }
+
+    /// How the state machine is.
+    pub(crate) async fn figures(&self) -> Result<Figures, ApiError> {
+        let (answer, asked) = oneshot::channel();
+        let _ = self.inner.applying.send(ToApplying::Figures(answer));
+        in_time(asked).await
+    }
+
+    async fn order(
+        &self,
+        message: impl FnOnce(oneshot::Sender<End>) -> ToOrdering<Message>,
+    ) -> Result<Answer, ApiError> {
+        let (waiter, ended) = oneshot::channel();
+        // If the thread is gone, so is the waiter, and the wait below ends.
+        let _ = self.inner.ordering.send(message(waiter));
+        ended.await.map_err(|_| ApiError::Stopped)?.map_err(error_of)
+    }
+
+    async fn ask_locally(&self, request: ReadRequest) -> Result<Answer, ApiError> {
+        let (waiter, ended) = oneshot::channel();
+        let message = ToApplying::Read { request, waiter, at: Index::ZERO };
+        let _ = self.inner.applying.send(message);
+        ended.await.map_err(|_| ApiError::Stopped)?.map_err(error_of)
+    }
+
+    /// Room for one more request, or a definite refusal.
+    fn admit(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
+        let kib = u32::try_from(bytes >> 10).map_err(|_| ApiError::RequestTooLarge)?;
+        let full = |_| ApiError::TooManyRequests;
+        let request = self.inner.requests.clone().try_acquire_owned().map_err(full)?;
+        let room = self.inner.writes_kib.clone().try_acquire_many_owned(kib).map_err(full)?;
+        Ok([request, room])
+    }
+}
+
+async fn in_time<T>(asked: oneshot::Receiver<T>) -> Result<T, ApiError> {
+    let answer = tokio::time::timeout(QUESTION_TIMEOUT, asked).await;
+    answer.map_err(|_| ApiError::Timeout)?.map_err(|_| ApiError::Stopped)
+}
+
+/// How a request ended without an answer, in etcd's words. What may have happened is told apart
+/// from what has not: clients take `Unavailable` for the former.
+fn error_of(ending: Ending) -> ApiError {
+    match ending {
+        Ending::Refused(refusal) => match refusal {
+            Refusal::Overloaded { .. } => ApiError::TooManyRequests,
+            Refusal::StorageFull => ApiError::NoSpace,
+            Refusal::NotLeader { .. } | Refusal::Transferring { .. } => ApiError::LeaderChanged,
+            Refusal::Removed => ApiError::Stopped,
+            Refusal::Unsupported => ApiError::NotCapable,
+        },
+        Ending::NoLeader => ApiError::NoLeader,
+        Ending::Unknown => ApiError::Timeout,
+        Ending::Transferred(_) => unreachable!("only a transfer ends like this"),
+    }
+}

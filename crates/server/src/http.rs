@@ -1,0 +1,232 @@
+//! What is served over plain HTTP on the client port: versions and health.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use quorate_kv::RangeRequest;
+use quorate_replica::ReadRequest;
+use serde_json::json;
+
+use crate::client::{Client, Freshness};
+use crate::version;
+
+/// The key that health checks read, as etcd's do. It need not exist.
+const HEALTH_KEY: &str = "health";
+
+/// The routes.
+pub(crate) fn routes(client: Client) -> Router {
+    Router::new()
+        .route("/version", get(versions))
+        .route("/quorate/status", get(status))
+        .route("/health", get(health))
+        .route("/livez", get(livez))
+        .route("/livez/{check}", get(livez_one))
+        .route("/readyz", get(readyz))
+        .route("/readyz/{check}", get(readyz_one))
+        .fallback(not_found)
+        .with_state(client)
+}
+
+/// A gRPC method that does not exist here is told so in gRPC's own way.
+async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    if !content_type.starts_with(b"application/grpc") {
+        return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    }
+    let method = uri.path().trim_start_matches('/');
+    let message = format!("quorate: {method} is not available in this version");
+    let headers = [
+        (header::CONTENT_TYPE, "application/grpc".to_owned()),
+        (header::HeaderName::from_static("grpc-status"), "12".to_owned()),
+        (header::HeaderName::from_static("grpc-message"), message),
+    ];
+    (StatusCode::OK, headers).into_response()
+}
+
+async fn versions() -> Response {
+    Json(json!({
+        "etcdserver": version::ETCD_VERSION,
+        "etcdcluster": version::CLUSTER_VERSION,
+        "storage": version::STORAGE_VERSION,
+        "quorate": version::QUORATE_VERSION,
+    }))
+    .into_response()
+}
+
+/// What this member knows of itself and, if it leads, of the others. Not etcd's.
+async fn status(State(client): State<Client>) -> Response {
+    let (status, figures) = match (client.status().await, client.figures().await) {
+        (Ok(status), Ok(figures)) => (status, figures),
+        (Err(error), _) | (_, Err(error)) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
+        }
+    };
+    let peers = status.peers.iter().map(|peer| {
+        json!({
+            "member": format!("{:x}", peer.node.0),
+            "matched": peer.matched.0,
+            "flow": format!("{:?}", peer.flow),
+            "active": peer.is_active,
+        })
+    });
+    Json(json!({
+        "member": format!("{:x}", status.node.0),
+        "name": client.config().name,
+        "role": format!("{:?}", status.role),
+        "leader": status.leader.map(|leader| format!("{:x}", leader.0)),
+        "term": status.ballot.round,
+        "compacted": status.compacted.0,
+        "last": status.last.0,
+        "persisted": status.persisted.0,
+        "committed": status.committed.0,
+        "applied": figures.applied.0,
+        "revision": figures.revision,
+        "state_hash": format!("{:032x}", figures.state_hash.0),
+        "storage": format!("{:?}", status.storage),
+        "peers": peers.collect::<Vec<_>>(),
+    }))
+    .into_response()
+}
+
+/// What a health check can be told to leave out.
+type Parameters = Query<Vec<(String, String)>>;
+
+fn values<'a>(parameters: &'a Parameters, name: &str) -> BTreeSet<&'a str> {
+    let named = parameters.iter().filter(|(key, _)| key == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
+async fn health(State(client): State<Client>, parameters: Parameters) -> Response {
+    let excluded = values(&parameters, "exclude");
+    let is_serializable = values(&parameters, "serializable").contains("true");
+    let problem = find_problem(&client, &excluded, is_serializable).await;
+    let (status, health, reason) = match problem {
+        None => (StatusCode::OK, "true", String::new()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, "false", reason),
+    };
+    (status, Json(json!({ "health": health, "reason": reason }))).into_response()
+}
+
+async fn find_problem(
+    client: &Client,
+    excluded: &BTreeSet<&str>,
+    is_serializable: bool,
+) -> Option<String> {
+    match client.figures().await {
+        Err(error) => return Some(format!("FIGURES ERROR:{error}")),
+        Ok(figures) if figures.sizes.is_out_of_space && !excluded.contains("NOSPACE") => {
+            return Some("ALARM NOSPACE".to_owned());
+        }
+        Ok(_) => {}
+    }
+    if !is_serializable && client.leader().is_none() {
+        return Some("RAFT NO LEADER".to_owned());
+    }
+    let freshness = if is_serializable { Freshness::Local } else { Freshness::Linearizable };
+    read(client, freshness).await.err().map(|error| format!("RANGE ERROR:{error}"))
+}
+
+async fn read(client: &Client, freshness: Freshness) -> Result<(), String> {
+    let range = RangeRequest { key: HEALTH_KEY.into(), ..RangeRequest::default() };
+    let result = client.read(ReadRequest::Range(range), freshness).await;
+    result.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// One thing that can be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    SerializableRead,
+    LinearizableRead,
+    DataCorruption,
+    NonLearner,
+}
+
+const LIVEZ: [(&str, Check); 1] = [("serializable_read", Check::SerializableRead)];
+
+const READYZ: [(&str, Check); 4] = [
+    ("data_corruption", Check::DataCorruption),
+    ("serializable_read", Check::SerializableRead),
+    ("linearizable_read", Check::LinearizableRead),
+    ("non_learner", Check::NonLearner),
+];
+
+async fn livez(State(client): State<Client>, parameters: Parameters) -> Response {
+    run_checks(&client, "livez", &LIVEZ, &parameters).await
+}
+
+async fn readyz(State(client): State<Client>, parameters: Parameters) -> Response {
+    run_checks(&client, "readyz", &READYZ, &parameters).await
+}
+
+async fn livez_one(State(client): State<Client>, Path(name): Path<String>) -> Response {
+    run_one(&client, "livez", &LIVEZ, &name).await
+}
+
+async fn readyz_one(State(client): State<Client>, Path(name): Path<String>) -> Response {
+    run_one(&client, "readyz", &READYZ, &name).await
+}
+
+async fn run_one(
+    client: &Client,
+    group: &str,
+    checks: &[(&'static str, Check)],
+    name: &str,
+) -> Response {
+    match checks.iter().find(|(known, _)| *known == name) {
+        None => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+        Some(check) => run_checks(client, group, &[*check], &Query(Vec::new())).await,
+    }
+}
+
+async fn run_checks(
+    client: &Client,
+    group: &str,
+    checks: &[(&'static str, Check)],
+    parameters: &Parameters,
+) -> Response {
+    let excluded = values(parameters, "exclude");
+    let is_verbose = parameters.iter().any(|(key, _)| key == "verbose");
+    let mut lines = BTreeMap::new();
+    let mut is_well = true;
+    for (place, (name, check)) in checks.iter().enumerate() {
+        let line = if excluded.contains(name) {
+            format!("[+]{name} excluded: ok\n")
+        } else {
+            match perform(client, *check).await {
+                Ok(()) => format!("[+]{name} ok\n"),
+                Err(reason) => {
+                    is_well = false;
+                    format!("[-]{name} failed: {reason}\n")
+                }
+            }
+        };
+        lines.insert(place, line);
+    }
+    let listing: String = lines.into_values().collect();
+    match (is_well, is_verbose) {
+        (true, false) => (StatusCode::OK, "ok\n").into_response(),
+        (true, true) => {
+            (StatusCode::OK, listing + &format!("{group} check passed\n")).into_response()
+        }
+        (false, _) => {
+            let body = listing + &format!("{group} check failed\n");
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    }
+}
+
+async fn perform(client: &Client, check: Check) -> Result<(), String> {
+    match check {
+        Check::SerializableRead => read(client, Freshness::Local).await,
+        Check::LinearizableRead => read(client, Freshness::Linearizable).await,
+        Check::NonLearner if client.members().is_learner(client.node()) => {
+            Err("this member is a learner".to_owned())
+        }
+        // A member that finds damage stops, so one that answers has found none.
+        Check::NonLearner | Check::DataCorruption => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! The thread that makes the log durable: everything that waits goes into one write and one sync.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use quorate_consensus::{StorageState, WriteBatch};
+use quorate_replica::OrderingInput;
+use quorate_storage::{Progress, Reservation, Wal, WalError};
+
+use crate::fatal::{Alarm, Failure};
+use crate::waiter::{ToLog, ToOrdering};
+
+/// How often a full disk is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Pause between two steps of a reservation, so that its writes leave room for syncs.
+const RESERVE_PAUSE: Duration = Duration::from_millis(1);
+
+/// The log's writer.
+pub(crate) struct LogThread<M> {
+    wal: Wal,
+    inbox: Receiver<ToLog>,
+    ordering: Sender<ToOrdering<M>>,
+    reserver: Sender<Box<Reservation>>,
+    alarm: Alarm,
+    /// Batches that are not durable yet, in order.
+    waiting: Vec<WriteBatch>,
+    storage: StorageState,
+    is_stopping: bool,
+}
+
+impl<M: Send + 'static> LogThread<M> {
+    /// A writer that reports to `ordering` and has its reservations made by `reserver`.
+    pub(crate) fn new(
+        wal: Wal,
+        inbox: Receiver<ToLog>,
+        ordering: Sender<ToOrdering<M>>,
+        reserver: Sender<Box<Reservation>>,
+        alarm: Alarm,
+    ) -> Self {
+        Self {
+            wal,
+            inbox,
+            ordering,
+            reserver,
+            alarm,
+            waiting: Vec::new(),
+            storage: StorageState::Writable,
+            is_stopping: false,
+        }
+    }
+
+    /// Runs until told to stop, or until the disk fails.
+    pub(crate) fn run(mut self) {
+        let _guard = self.alarm.guard("log");
+        while !self.is_stopping {
+            if !self.receive() {
+                return;
+            }
+            if let Err(failure) = self.append() {
+                self.alarm.raise(failure);
+                return;
+            }
+            self.reserve();
+            self.tell_storage();
+        }
+    }
+
+    /// Waits for work and takes all of it. False once nobody can send any.
+    fn receive(&mut self) -> bool {
+        let is_retrying = !self.waiting.is_empty() || self.storage == StorageState::Full;
+        let first = if is_retrying {
+            match self.inbox.recv_timeout(RETRY_INTERVAL) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        } else {
+            match self.inbox.recv() {
+                Ok(first) => Some(first),
+                Err(_) => return false,
+            }
+        };
+        if let Some(first) = first {
+            self.take(first);
+        }
+        while let Ok(next) = self.inbox.try_recv() {
+            self.take(next);
+        }
+        true
+    }
+
+    fn take(&mut self, message: ToLog) {
+        match message {
+            ToLog::Append(batch) => self.waiting.push(batch),
+            ToLog::Reserved(reservation) => self.wal.reserved(*reservation),
+            ToLog::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn append(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        match self.wal.append(&self.waiting) {
+            Ok(write) => {
+                self.waiting.clear();
+                self.tell(OrderingInput::Persisted(write));
+                Ok(())
+            }
+            Err(WalError::Full { .. }) => self.append_first(),
+            Err(error @ WalError::Poisoned(_)) => Err(Failure::Log(error.to_string())),
+        }
+    }
+
+    /// All of it does not fit: what comes first may.
+    fn append_first(&mut self) -> Result<(), Failure> {
+        while let Some(first) = self.waiting.first() {
+            match self.wal.append(std::slice::from_ref(first)) {
+                Ok(write) => {
+                    self.waiting.remove(0);
+                    self.tell(OrderingInput::Persisted(write));
+                }
+                Err(WalError::Full { .. }) => return Ok(()),
+                Err(error @ WalError::Poisoned(_)) => return Err(Failure::Log(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self) {
+        if let Some(reservation) = self.wal.reservation() {
+            // Its thread ends only after this one.
+            let _ = self.reserver.send(Box::new(reservation));
+        }
+    }
+
+    fn tell_storage(&mut self) {
+        let storage = self.wal.storage_state();
+        if storage == self.storage {
+            return;
+        }
+        self.storage = storage;
+        match storage {
+            StorageState::Full => tracing::warn!(
+                "the disk is full: this member takes no writes until there is room; free some space"
+            ),
+            StorageState::Writable => tracing::info!("the disk has room again"),
+        }
+        self.tell(OrderingInput::Storage(storage));
+    }
+
+    fn tell(&self, input: OrderingInput<M>) {
+        // The ordering thread is gone only when the node stops.
+        let _ = self.ordering.send(input.into());
+    }
+}
+
+/// The thread that reserves log segments ahead of need, in small steps.
+pub(crate) fn run_reserver(inbox: &Receiver<Box<Reservation>>, log: &Sender<ToLog>, alarm: &Alarm) {
+    let _guard = alarm.guard("reserver");
+    while let Ok(mut reservation) = inbox.recv() {
+        while reservation.step() == Progress::More {
+            std::thread::sleep(RESERVE_PAUSE);
+        }
+        if log.send(ToLog::Reserved(reservation)).is_err() {
+            return;
+        }
+    }
+}

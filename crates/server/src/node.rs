@@ -1,0 +1,343 @@
+//! A running node: its threads, how they are started, and how they end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as Memory};
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use quorate_consensus::raft::Raft;
+use quorate_consensus::{Config as EngineConfig, Engine, Members, NodeId, Recovered, Seed, Strict};
+use quorate_kv::{Records, Store};
+use quorate_replica::{Applying, CommitPolicy, Limits, Ordering, Origin, members_to_bytes};
+use quorate_storage::{Disk, Identity, LogReader, Opened, Options, Reservation};
+use tokio::net::TcpListener;
+
+use crate::applying_thread::ApplyingThread;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fatal::Alarm;
+use crate::fetcher::{self, FetchOrder};
+use crate::log_thread::{LogThread, run_reserver};
+use crate::member::MemberDetails;
+use crate::ordering_thread::{OrderingThread, Outlets, Shared};
+use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all};
+use crate::store_thread::StoreThread;
+use crate::url::HttpUrl;
+use crate::waiter::{ToApplying, ToLog, ToOrdering, ToStore, Waiting};
+
+/// Why a node did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data directory was not opened.
+    Storage(quorate_storage::OpenError),
+    /// The state machine in it was not opened.
+    Store(quorate_kv::OpenError),
+    /// The list of known peers was not read.
+    Known(KnownError),
+    /// A thread could not be started.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(error) => error.fmt(formatter),
+            Self::Store(error) => write!(
+                formatter,
+                "the state machine's file is damaged: {error}. Remove the member, wipe its data \
+                 directory and add it as new, or restore a backup"
+            ),
+            Self::Known(error) => error.fmt(formatter),
+            Self::Thread(error) => write!(formatter, "a thread could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+type Message = <Raft<Strict> as Engine>::Message;
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) client: Client,
+    ordering: Sender<ToOrdering<Message>>,
+    applying: Sender<ToApplying>,
+    store: Sender<ToStore>,
+    log: Sender<ToLog>,
+    fetcher: Sender<FetchOrder>,
+    stopping: Arc<AtomicBool>,
+    threads: Threads,
+}
+
+/// The threads, in the order in which they are told to stop.
+struct Threads {
+    ordering: JoinHandle<()>,
+    applying: JoinHandle<()>,
+    store: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Opens the data directory and starts everything. Peers are accepted on `peer_listeners`.
+    pub(crate) fn start(
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        entropy: u64,
+        peer_listeners: Vec<TcpListener>,
+        alarm: Alarm,
+    ) -> Result<Self, StartError> {
+        let opened = open(config, disk.clone(), entropy)?;
+        let identity = opened.identity;
+        let known =
+            Known::open(disk, &config.data_dir, alarm.clone()).map_err(StartError::Known)?;
+        let members = opened.recovered.meta.members.clone();
+        let urls = peer_urls(&members, identity.node);
+        let (peers, dials) = Peers::<Message>::new(&urls);
+        let peers = Arc::new(peers);
+
+        let queues = Queues::new();
+        let own = Self_ {
+            cluster: identity.cluster,
+            engine: identity.engine,
+            node: identity.node,
+            incarnation: identity.incarnation,
+        };
+        let exchange = Exchange {
+            own,
+            known: Arc::new(known),
+            ordering: queues.ordering.0.clone(),
+            applying: queues.applying.0.clone(),
+            alarm: alarm.clone(),
+        };
+        let shared = Arc::new(Shared::default());
+        let client = Client::new(
+            config,
+            members,
+            queues.ordering.0.clone(),
+            queues.applying.0.clone(),
+            shared.clone(),
+        );
+        let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm };
+        let node = start_threads(parts, opened, queues, client)?;
+        let listener = Listener { exchange: exchange.clone(), members: peers.hang_ups() };
+        for socket in peer_listeners {
+            tokio::spawn(listener.clone().serve(socket));
+        }
+        dial_all(dials, &exchange);
+        Ok(node)
+    }
+
+    /// Stops: no more promises, what is applied goes to the disk map, then everything ends.
+    pub(crate) fn stop(self) {
+        self.stopping.store(true, Memory::Relaxed);
+        // A thread that has ended already needs no telling.
+        let _ = self.ordering.send(ToOrdering::Stop);
+        let _ = self.threads.ordering.join();
+        let _ = self.applying.send(ToApplying::Stop);
+        let _ = self.threads.applying.join();
+        let _ = self.store.send(ToStore::Stop);
+        let _ = self.threads.store.join();
+        let _ = self.fetcher.send(FetchOrder::Stop);
+        let _ = self.log.send(ToLog::Stop);
+        for thread in self.threads.others {
+            let _ = thread.join();
+        }
+    }
+}
+
+type Queue<T> = (Sender<T>, mpsc::Receiver<T>);
+
+struct Queues {
+    ordering: Queue<ToOrdering<Message>>,
+    applying: Queue<ToApplying>,
+    store: Queue<ToStore>,
+    log: Queue<ToLog>,
+    fetcher: Queue<FetchOrder>,
+}
+
+impl Queues {
+    fn new() -> Self {
+        Self {
+            ordering: mpsc::channel(),
+            applying: mpsc::channel(),
+            store: mpsc::channel(),
+            log: mpsc::channel(),
+            fetcher: mpsc::channel(),
+        }
+    }
+}
+
+struct Parts<'a> {
+    config: &'a Config,
+    entropy: u64,
+    peers: Arc<Peers<Message>>,
+    shared: Arc<Shared>,
+    alarm: Alarm,
+}
+
+fn open(config: &Config, disk: Arc<dyn Disk>, entropy: u64) -> Result<Opened, StartError> {
+    let options = Options {
+        entropy,
+        segment_bytes: config.wal_segment_bytes,
+        ..Options::new(config.cluster_id(), config.node(), config.engine, config.initial_members())
+    };
+    let opened = quorate_storage::open(disk, &config.data_dir, options);
+    let opened = opened.map_err(StartError::Storage)?;
+    if let Some(cut) = &opened.cut {
+        tracing::warn!(
+            path = %cut.path.display(), offset = cut.offset,
+            "the log ended in a batch that was never finished: cut"
+        );
+    }
+    Ok(opened)
+}
+
+/// The two halves around what was found on the disk.
+fn halves(
+    config: &Config,
+    entropy: u64,
+    clock: Clock,
+    opened: (Identity, Arc<dyn Records>, Recovered),
+) -> Result<(Ordering<Raft<Strict>>, Applying<quorate_kv::Strict>), StartError> {
+    let (identity, records, recovered) = opened;
+    let mut store = Store::open(records, store_config(config), quorate_kv::Strict)
+        .map_err(StartError::Store)?;
+    if store.members().is_empty() {
+        store.set_members(members_to_bytes(&recovered.meta.members));
+    }
+    let origin = Origin {
+        node: identity.node,
+        incarnation: identity.incarnation,
+        boots: u32::try_from(identity.boots).expect("a directory is opened less than 2^32 times"),
+    };
+    let policy = CommitPolicy { snapshot_count: config.snapshot_count, ..CommitPolicy::default() };
+    let applying = Applying::new(store, policy, recovered.meta.index, origin.first_number());
+    let seed = Seed(entropy ^ identity.node.0.rotate_left(32));
+    let engine_config = engine_config(config, identity.node);
+    let engine = Raft::new(engine_config, Strict, seed, recovered, clock.now());
+    let ordering = Ordering::new(engine, origin, Limits::new(config.election_timeout));
+    Ok((ordering, applying))
+}
+
+fn store_config(config: &Config) -> quorate_kv::Config {
+    let quota_bytes = config.quota_backend_bytes;
+    quorate_kv::Config { quota_bytes, ..quorate_kv::Config::default() }
+}
+
+fn start_threads(
+    parts: Parts<'_>,
+    opened: Opened,
+    queues: Queues,
+    client: Client,
+) -> Result<Node, StartError> {
+    let clock = Clock::start();
+    let Parts { config, entropy, peers, shared, alarm } = parts;
+    let Opened { identity, wal, reader, records, installer, recovered, .. } = opened;
+    let found = (identity, records.clone(), recovered);
+    let (ordering, applying) = halves(config, entropy, clock, found)?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (to_ordering, ordering_inbox) = queues.ordering;
+    let (to_applying, applying_inbox) = queues.applying;
+    let (to_store, store_inbox) = queues.store;
+    let (to_log, log_inbox) = queues.log;
+    let (to_fetcher, fetcher_inbox) = queues.fetcher;
+    let (to_reserver, reserver_inbox) = mpsc::channel();
+
+    let outlets = Outlets {
+        log: to_log.clone(),
+        applying: to_applying.clone(),
+        fetcher: to_fetcher.clone(),
+        peers: peers.clone(),
+    };
+    let ordering_thread =
+        OrderingThread::new(ordering, clock, ordering_inbox, outlets, shared, alarm.clone());
+    let applying_thread = ApplyingThread {
+        applying,
+        clock,
+        inbox: applying_inbox,
+        ordering: to_ordering.clone(),
+        store: to_store.clone(),
+        peers,
+        alarm: alarm.clone(),
+        read_timeout: Limits::new(config.election_timeout).request_timeout,
+        waiting: Waiting::default(),
+    };
+    let store_thread = StoreThread {
+        records,
+        installer,
+        store_config: store_config(config),
+        inbox: store_inbox,
+        applying: to_applying.clone(),
+        alarm: alarm.clone(),
+        stopping: stopping.clone(),
+    };
+    let log_thread =
+        LogThread::new(wal, log_inbox, to_ordering.clone(), to_reserver, alarm.clone());
+    let others = vec![
+        spawn("log", move || log_thread.run())?,
+        spawn_reserver(reserver_inbox, to_log.clone(), alarm.clone())?,
+        spawn_fetcher(reader, fetcher_inbox, to_ordering.clone(), alarm)?,
+    ];
+    let threads = Threads {
+        ordering: spawn("ordering", move || ordering_thread.run())?,
+        applying: spawn("applying", move || applying_thread.run())?,
+        store: spawn("store", move || store_thread.run())?,
+        others,
+    };
+    Ok(Node {
+        client,
+        ordering: to_ordering,
+        applying: to_applying,
+        store: to_store,
+        log: to_log,
+        fetcher: to_fetcher,
+        stopping,
+        threads,
+    })
+}
+
+fn spawn_reserver(
+    inbox: mpsc::Receiver<Box<Reservation>>,
+    log: Sender<ToLog>,
+    alarm: Alarm,
+) -> Result<JoinHandle<()>, StartError> {
+    spawn("reserver", move || run_reserver(&inbox, &log, &alarm))
+}
+
+fn spawn_fetcher(
+    reader: LogReader,
+    inbox: mpsc::Receiver<FetchOrder>,
+    ordering: Sender<ToOrdering<Message>>,
+    alarm: Alarm,
+) -> Result<JoinHandle<()>, StartError> {
+    spawn("fetcher", move || fetcher::run(&reader, &inbox, &ordering, &alarm))
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let thread = std::thread::Builder::new().name(format!("quorate-{name}"));
+    thread.spawn(body).map_err(StartError::Thread)
+}
+
+fn engine_config(config: &Config, node: NodeId) -> EngineConfig {
+    EngineConfig {
+        election_timeout: config.election_timeout,
+        heartbeat_interval: config.heartbeat_interval,
+        disk_stall_timeout: config.election_timeout,
+        ..EngineConfig::new(node)
+    }
+}
+
+/// Where each other member is reached.
+fn peer_urls(members: &Members, own: NodeId) -> BTreeMap<NodeId, Vec<HttpUrl>> {
+    let others = members.details.iter().filter(|(node, _)| **node != own);
+    others
+        .map(|(node, details)| {
+            let details = MemberDetails::decode(details.clone())
+                .expect("the details in the log were encoded here");
+            (*node, details.peer_urls)
+        })
+        .collect()
+}

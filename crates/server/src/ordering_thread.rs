@@ -1,0 +1,268 @@
+//! The thread that orders: it feeds the engine everything that waits, then does what it says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as Memory};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+
+use quorate_codec::peer::PeerMessage;
+use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, WriteId};
+use quorate_replica::{Ending, Ordering, OrderingEffects, OrderingInput, ReadRequest, Ticket};
+
+use crate::clock::Clock;
+use crate::fatal::Alarm;
+use crate::fetcher::FetchOrder;
+use crate::peers::Peers;
+use crate::waiter::{ToApplying, ToLog, ToOrdering, Waiter, Waiting};
+
+/// Most messages fed to the engine between two drains.
+const BATCH_MAX: usize = 4096;
+
+/// What other threads may know of the engine without asking.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// The term, for response headers.
+    pub(crate) term: AtomicU64,
+    /// The leader's id, zero while none is known.
+    pub(crate) leader: AtomicU64,
+    /// Leaders seen since the start.
+    pub(crate) leader_changes: AtomicU64,
+}
+
+/// Where the ordering thread sends its work.
+pub(crate) struct Outlets<M> {
+    pub(crate) log: Sender<ToLog>,
+    pub(crate) applying: Sender<ToApplying>,
+    pub(crate) fetcher: Sender<FetchOrder>,
+    pub(crate) peers: Arc<Peers<M>>,
+}
+
+/// The ordering half and its surroundings.
+pub(crate) struct OrderingThread<E: Engine> {
+    ordering: Ordering<E>,
+    clock: Clock,
+    inbox: Receiver<ToOrdering<E::Message>>,
+    outlets: Outlets<E::Message>,
+    shared: Arc<Shared>,
+    alarm: Alarm,
+    writes: Waiting<Pending>,
+    /// A snapshot to be installed once this write is durable.
+    install: Option<(WriteId, Meta)>,
+    is_stopping: bool,
+}
+
+/// A client's request in the hands of the ordering half.
+enum Pending {
+    Write(Waiter),
+    Read(ReadRequest, Waiter),
+}
+
+impl Pending {
+    fn into_waiter(self) -> Waiter {
+        match self {
+            Self::Write(waiter) | Self::Read(_, waiter) => waiter,
+        }
+    }
+}
+
+impl<E: Engine> OrderingThread<E> {
+    /// A thread around an ordering half that has just been made.
+    pub(crate) fn new(
+        ordering: Ordering<E>,
+        clock: Clock,
+        inbox: Receiver<ToOrdering<E::Message>>,
+        outlets: Outlets<E::Message>,
+        shared: Arc<Shared>,
+        alarm: Alarm,
+    ) -> Self {
+        Self {
+            ordering,
+            clock,
+            inbox,
+            outlets,
+            shared,
+            alarm,
+            writes: Waiting::default(),
+            install: None,
+            is_stopping: false,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let _guard = self.alarm.guard("ordering");
+        while !self.is_stopping {
+            self.receive();
+            let now = self.clock.now();
+            let effects = self.ordering.effects(now);
+            self.perform(effects);
+            self.publish();
+        }
+    }
+
+    /// Waits for work or the deadline, and feeds in everything that is there.
+    fn receive(&mut self) {
+        let now = self.clock.now();
+        match self.wait(now) {
+            Some(message) => self.take(message),
+            None => self.feed(OrderingInput::Wake),
+        }
+        for _ in 0..BATCH_MAX {
+            let Ok(message) = self.inbox.try_recv() else { return };
+            self.take(message);
+        }
+    }
+
+    fn wait(&mut self, now: Instant) -> Option<ToOrdering<E::Message>> {
+        let Some(deadline) = self.ordering.deadline(now) else {
+            return self.inbox.recv().ok().or(Some(ToOrdering::Stop));
+        };
+        match self.inbox.recv_timeout(deadline.since(now)) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(ToOrdering::Stop),
+        }
+    }
+
+    fn take(&mut self, message: ToOrdering<E::Message>) {
+        match message {
+            ToOrdering::Write { command, waiter } => {
+                let ticket = self.writes.admit(Pending::Write(waiter));
+                self.feed(OrderingInput::Write { ticket, command });
+            }
+            ToOrdering::Read { request, waiter } => {
+                let ticket = self.writes.admit(Pending::Read(request, waiter));
+                self.feed(OrderingInput::Read { ticket });
+            }
+            ToOrdering::Transfer { to, waiter } => {
+                let ticket = self.writes.admit(Pending::Write(waiter));
+                self.feed(OrderingInput::Transfer { ticket, to });
+            }
+            ToOrdering::Input { input, permit } => {
+                self.observe(&input);
+                self.feed(input);
+                drop(permit);
+            }
+            ToOrdering::Status(answer) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.ordering.status());
+            }
+            ToOrdering::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn feed(&mut self, input: OrderingInput<E::Message>) {
+        self.ordering.handle(self.clock.now(), input);
+    }
+
+    /// An install waits for its write.
+    fn observe(&mut self, input: &OrderingInput<E::Message>) {
+        let OrderingInput::Persisted(durable) = input else { return };
+        if let Some((_, meta)) = self.install.take_if(|(write, _)| *write <= *durable) {
+            self.to_applying(ToApplying::Install(meta));
+        }
+    }
+
+    fn perform(&mut self, effects: OrderingEffects<E::Message>) {
+        if let Some(meta) = effects.install {
+            let write = effects.write.as_ref().expect("an install comes with its write").id;
+            self.install = Some((write, meta));
+        }
+        if let Some(write) = effects.write {
+            self.outlets.log.send(ToLog::Append(write)).ok();
+        }
+        for (to, message) in effects.messages {
+            self.outlets.peers.send(to, message);
+        }
+        self.deliver(effects.committed);
+        for (ticket, index) in effects.released {
+            self.release(ticket, index);
+        }
+        for (ticket, ending) in effects.endings {
+            self.end(ticket, ending);
+        }
+        self.fetch(effects.fetches);
+        for needed in effects.snapshots {
+            self.to_applying(ToApplying::SnapshotNeeded(needed));
+        }
+        for misbehaved in effects.misbehaved {
+            let (peer, reason) = (misbehaved.peer, misbehaved.reason);
+            tracing::warn!(%peer, reason, "a peer broke the protocol; its connection is closed");
+            self.outlets.peers.disconnect(peer);
+        }
+        for event in effects.trace {
+            tracing::debug!(what = ?event.what, reason = ?event.reason, "engine");
+        }
+    }
+
+    fn deliver(&mut self, committed: Vec<(Entry, Option<Ticket>)>) {
+        if committed.is_empty() {
+            return;
+        }
+        let entries = committed
+            .into_iter()
+            .map(|(entry, ticket)| {
+                (entry, ticket.map(|ticket| self.writes.take(ticket).into_waiter()))
+            })
+            .collect();
+        self.to_applying(ToApplying::Committed(entries));
+    }
+
+    fn release(&mut self, ticket: Ticket, at: Index) {
+        match self.writes.take(ticket) {
+            Pending::Read(request, waiter) => {
+                self.to_applying(ToApplying::Read { request, waiter, at });
+            }
+            Pending::Write(_) => unreachable!("only reads are released"),
+        }
+    }
+
+    fn end(&mut self, ticket: Ticket, ending: Ending) {
+        // The client may have gone.
+        let _ = self.writes.take(ticket).into_waiter().send(Err(ending));
+    }
+
+    fn fetch(&mut self, fetches: Vec<Fetch>) {
+        for fetch in fetches {
+            // The fetcher is gone only when the node stops.
+            let _ = self.outlets.fetcher.send(FetchOrder::Fetch(fetch));
+        }
+    }
+
+    fn to_applying(&self, message: ToApplying) {
+        // The applying thread is gone only when the node stops.
+        let _ = self.outlets.applying.send(message);
+    }
+
+    fn publish(&self) {
+        let leader = self.ordering.leader();
+        if let Some(ballot) = leader {
+            self.shared.term.fetch_max(ballot.round, Memory::Relaxed);
+        }
+        let node = leader.map_or(NodeId(0), |ballot| ballot.node).0;
+        let before = self.shared.leader.swap(node, Memory::Relaxed);
+        if before != node && node != 0 {
+            self.shared.leader_changes.fetch_add(1, Memory::Relaxed);
+            tracing::info!(leader = %NodeId(node), "a leader is known");
+        }
+    }
+}
+
+/// Hands a peer's message to the half that it is for.
+pub(crate) fn route<M>(
+    from: NodeId,
+    message: PeerMessage<M>,
+    permit: tokio::sync::OwnedSemaphorePermit,
+    ordering: &Sender<ToOrdering<M>>,
+    applying: &Sender<ToApplying>,
+) {
+    // Either thread is gone only when the node stops.
+    match message {
+        PeerMessage::Snapshot(message) => {
+            let _ = applying.send(ToApplying::Snapshot { from, message, permit: Some(permit) });
+        }
+        message => {
+            let input = OrderingInput::Peer { from, message };
+            let _ = ordering.send(ToOrdering::Input { input, permit: Some(permit) });
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Speaking to a peer: connect, shake hands, send what waits; when it breaks, again.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use quorate_codec::frame::{FrameDecoder, encode_frame};
+use quorate_codec::handshake::{
+    Channel, HANDSHAKE_BYTES_MAX, HANDSHAKE_VERSION, HandshakeRefusal, Hello, HelloReply, PROTOCOL,
+};
+use quorate_codec::wire::Wire;
+use quorate_consensus::Incarnation;
+use quorate_replica::OrderingInput;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::{Dial, Exchange};
+use crate::fatal::Failure;
+
+/// How long a connection and its handshake may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The first pause between two attempts; each failure doubles it.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// The longest pause between two attempts.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Most bytes put into one write.
+const WRITE_BYTES_MAX: usize = 1 << 20;
+
+/// Why a connection was not made.
+#[derive(Debug)]
+enum Refused {
+    /// The network or the peer's bytes.
+    Io(io::Error),
+    /// The peer does not talk to this node.
+    Peer(HandshakeRefusal),
+    /// The peer's data directory is not the one this node knows.
+    Stranger { known: Incarnation },
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Keeps the connection for as long as the node lives.
+pub(super) async fn keep<M: Wire + Send + 'static>(mut dial: Dial<M>, exchange: Exchange<M>) {
+    let mut pause = PAUSE_MIN;
+    let mut url = 0;
+    loop {
+        url = (url + 1) % dial.urls.len().max(1);
+        match connect(&dial, url, &exchange).await {
+            Ok(connection) => {
+                pause = PAUSE_MIN;
+                let peer = dial.peer;
+                tracing::info!(%peer, channel = ?dial.channel, "connected to a peer");
+                let ended = speak(&mut dial, connection).await;
+                if ended.is_none() {
+                    return;
+                }
+                if dial.channel == Channel::Messages {
+                    let input = OrderingInput::Disconnected(peer);
+                    let _ = exchange.ordering.send(input.into());
+                }
+            }
+            Err(refused) => report(&dial, &refused, &exchange),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+        if dial.queue.is_closed() {
+            return;
+        }
+    }
+}
+
+/// A peer that is down is no news; one that refuses is.
+fn report<M>(dial: &Dial<M>, refused: &Refused, exchange: &Exchange<M>) {
+    let peer = dial.peer;
+    match refused {
+        Refused::Io(error) => tracing::debug!(%peer, %error, "a peer cannot be reached"),
+        Refused::Stranger { known } => {
+            let known = known.0;
+            tracing::error!(
+                %peer, known = format_args!("{known:x}"),
+                "the peer has another data directory than before, so what it promised is lost: \
+                 it does not count. Restore its directory, or remove the member and add it as new"
+            );
+        }
+        Refused::Peer(refusal @ HandshakeRefusal::Incarnation { .. }) => {
+            exchange.alarm.raise(Failure::Refused { peer, refusal: *refusal });
+        }
+        Refused::Peer(refusal) => {
+            tracing::error!(%peer, reason = %refusal, "the peer refuses this member");
+        }
+    }
+}
+
+/// An established connection.
+struct Connection {
+    stream: TcpStream,
+    protocol: u8,
+}
+
+async fn connect<M: Send + 'static>(
+    dial: &Dial<M>,
+    url: usize,
+    exchange: &Exchange<M>,
+) -> Result<Connection, Refused> {
+    let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+    timeout(CONNECT_TIMEOUT, connect_now(dial, url, exchange)).await.map_err(|_| timed_out())?
+}
+
+async fn connect_now<M: Send + 'static>(
+    dial: &Dial<M>,
+    url: usize,
+    exchange: &Exchange<M>,
+) -> Result<Connection, Refused> {
+    let own = exchange.own;
+    let mut stream = TcpStream::connect(dial.urls[url].authority()).await?;
+    stream.set_nodelay(true)?;
+    let hello = Hello {
+        protocol: PROTOCOL,
+        cluster: own.cluster,
+        engine: own.engine,
+        channel: dial.channel,
+        node: own.node,
+        incarnation: own.incarnation,
+        target: dial.peer,
+    };
+    let mut bytes = BytesMut::new();
+    encode_frame(HANDSHAKE_VERSION, &hello, &mut bytes).expect("a hello is short");
+    stream.write_all(&bytes).await?;
+    let (protocol, incarnation) = match read_reply(&mut stream).await? {
+        HelloReply::Welcome { protocol, incarnation } => (protocol, incarnation),
+        HelloReply::Refused(refusal) => return Err(Refused::Peer(refusal)),
+    };
+    exchange
+        .known
+        .admit(dial.peer, incarnation)
+        .await
+        .map_err(|known| Refused::Stranger { known })?;
+    Ok(Connection { stream, protocol })
+}
+
+async fn read_reply(stream: &mut TcpStream) -> io::Result<HelloReply> {
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let mut decoder = FrameDecoder::new(HANDSHAKE_BYTES_MAX);
+    loop {
+        let frame = decoder.next_frame().map_err(|error| invalid(error.to_string()))?;
+        if let Some(frame) = frame {
+            return HelloReply::decode(frame.payload).map_err(|error| invalid(error.to_string()));
+        }
+        if stream.read_buf(decoder.buffer_mut()).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// Sends what waits until the connection breaks. `None` when nobody can send any more.
+async fn speak<M: Wire + Send + 'static>(dial: &mut Dial<M>, connection: Connection) -> Option<()> {
+    let Connection { stream, protocol } = connection;
+    let (mut incoming, mut outgoing) = stream.into_split();
+    let mut bytes = BytesMut::new();
+    let mut unexpected = [0; 1];
+    // What was queued for the last connection is stale.
+    while dial.queue.try_recv().is_ok() {}
+    loop {
+        let message = tokio::select! {
+            message = dial.queue.recv() => message?,
+            // The peer never speaks on this connection: whatever happens here is its end.
+            _ = incoming.read(&mut unexpected) => return Some(()),
+            () = dial.hang_up.notified() => return Some(()),
+        };
+        encode(protocol, &message, &mut bytes);
+        while bytes.len() < WRITE_BYTES_MAX {
+            let Ok(message) = dial.queue.try_recv() else { break };
+            encode(protocol, &message, &mut bytes);
+        }
+        if outgoing.write_all(&bytes).await.is_err() {
+            return Some(());
+        }
+        bytes.clear();
+    }
+}
+
+fn encode(protocol: u8, message: &impl Wire, bytes: &mut BytesMut) {
+    if let Err(error) = encode_frame(protocol, message, bytes) {
+        tracing::error!(%error, "a message was not sent");
+    }
+}

@@ -1,0 +1,133 @@
+//! The connections to the other members: one to each for messages, one for snapshots.
+//!
+//! Each member dials the others to speak and accepts their calls to listen. What cannot be sent is
+//! dropped: the engines expect that of a network.
+
+mod dial;
+mod known;
+mod listen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use quorate_codec::handshake::{Channel, ClusterId, EngineKind};
+use quorate_codec::peer::PeerMessage;
+use quorate_codec::wire::Wire;
+use quorate_consensus::{Incarnation, NodeId};
+use tokio::sync::{Notify, mpsc};
+
+use crate::fatal::Alarm;
+use crate::url::HttpUrl;
+use crate::waiter::{ToApplying, ToOrdering};
+
+pub(crate) use known::Known;
+pub use known::KnownError;
+
+/// Most messages that wait for one connection; what comes on top is dropped.
+const QUEUE_MAX: usize = 8192;
+
+/// Who this node is to its peers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Self_ {
+    pub(crate) cluster: ClusterId,
+    pub(crate) engine: EngineKind,
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: Incarnation,
+}
+
+/// The way out to the other members.
+#[derive(Debug)]
+pub(crate) struct Peers<M> {
+    links: BTreeMap<NodeId, Link<M>>,
+}
+
+#[derive(Debug)]
+struct Link<M> {
+    messages: mpsc::Sender<PeerMessage<M>>,
+    bulk: mpsc::Sender<PeerMessage<M>>,
+    hang_up: Arc<Notify>,
+}
+
+/// What the connections need to know and reach.
+pub(crate) struct Exchange<M> {
+    pub(crate) own: Self_,
+    pub(crate) known: Arc<Known>,
+    pub(crate) ordering: Sender<ToOrdering<M>>,
+    pub(crate) applying: Sender<ToApplying>,
+    pub(crate) alarm: Alarm,
+}
+
+impl<M> Clone for Exchange<M> {
+    fn clone(&self) -> Self {
+        Self {
+            own: self.own,
+            known: self.known.clone(),
+            ordering: self.ordering.clone(),
+            applying: self.applying.clone(),
+            alarm: self.alarm.clone(),
+        }
+    }
+}
+
+impl<M> Peers<M> {
+    /// The way out, and the queues that [`dial_all`] serves.
+    pub(crate) fn new(members: &BTreeMap<NodeId, Vec<HttpUrl>>) -> (Self, Vec<Dial<M>>) {
+        let mut links = BTreeMap::new();
+        let mut dials = Vec::new();
+        for (node, urls) in members {
+            let (messages, messages_queue) = mpsc::channel(QUEUE_MAX);
+            let (bulk, bulk_queue) = mpsc::channel(QUEUE_MAX);
+            let hang_up = Arc::new(Notify::new());
+            for (channel, queue) in
+                [(Channel::Messages, messages_queue), (Channel::Bulk, bulk_queue)]
+            {
+                let (urls, hang_up) = (urls.clone(), hang_up.clone());
+                dials.push(Dial { peer: *node, urls, channel, queue, hang_up });
+            }
+            links.insert(*node, Link { messages, bulk, hang_up });
+        }
+        (Self { links }, dials)
+    }
+
+    /// Sends a message, or drops it if the connection does not keep up.
+    pub(crate) fn send(&self, to: NodeId, message: PeerMessage<M>) {
+        let Some(link) = self.links.get(&to) else { return };
+        let queue = match message {
+            PeerMessage::Snapshot(_) => &link.bulk,
+            _ => &link.messages,
+        };
+        // A full queue drops, as a network would.
+        let _ = queue.try_send(message);
+    }
+
+    /// Closes the connections with a peer that broke the protocol. They are made anew.
+    pub(crate) fn disconnect(&self, peer: NodeId) {
+        if let Some(link) = self.links.get(&peer) {
+            link.hang_up.notify_waiters();
+        }
+    }
+
+    /// What the listeners need to hang up on a peer.
+    pub(crate) fn hang_ups(&self) -> BTreeMap<NodeId, Arc<Notify>> {
+        self.links.iter().map(|(node, link)| (*node, link.hang_up.clone())).collect()
+    }
+}
+
+/// A connection to be made and kept.
+pub(crate) struct Dial<M> {
+    peer: NodeId,
+    urls: Vec<HttpUrl>,
+    channel: Channel,
+    queue: mpsc::Receiver<PeerMessage<M>>,
+    hang_up: Arc<Notify>,
+}
+
+/// Makes and keeps all connections, in tasks of their own.
+pub(crate) fn dial_all<M: Wire + Send + 'static>(dials: Vec<Dial<M>>, exchange: &Exchange<M>) {
+    for dial in dials {
+        tokio::spawn(dial::keep(dial, exchange.clone()));
+    }
+}
+
+pub(crate) use listen::Listener;

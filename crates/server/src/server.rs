@@ -1,0 +1,223 @@
+//! A whole server: the node, its client port, and its end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use quorate_etcdapi::{etcdserverpb as pb, health};
+use quorate_storage::Disk;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tonic::service::Routes;
+
+use crate::api::{ClusterService, HealthService, KvService, MaintenanceService};
+use crate::client::Client;
+use crate::config::{Config, ConfigError};
+use crate::fatal::{Alarm, Failure};
+use crate::http;
+use crate::node::{Node, StartError};
+use crate::publish;
+use crate::url::HttpUrl;
+
+/// What a message may exceed `max_request_bytes` by before it is cut off unread, as in etcd.
+const MESSAGE_SLACK_BYTES: u64 = 512 << 10;
+
+/// Most connections of clients.
+const CONNECTIONS_MAX: usize = 16_384;
+
+/// How long requests under way may take to end when the server stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The configuration cannot work.
+    Config(ConfigError),
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        url: HttpUrl,
+        /// Why.
+        error: io::Error,
+    },
+    /// The node did not start.
+    Start(StartError),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(formatter),
+            Self::Listen { url, error } => write!(
+                formatter,
+                "cannot listen on {url}: {error}; is another server running there?"
+            ),
+            Self::Start(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// A running server.
+pub struct Server {
+    node: Node,
+    stop: watch::Sender<bool>,
+    failed: watch::Receiver<Option<Failure>>,
+    client_addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts a server on this disk. `entropy` must differ at every start.
+    ///
+    /// Must be called in a tokio runtime. Returns once clients and peers are being accepted.
+    pub async fn start(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        entropy: u64,
+    ) -> Result<Self, ServeError> {
+        config.validate().map_err(ServeError::Config)?;
+        let client_listeners = listen(&config.listen_client_urls).await?;
+        let peer_listeners = listen(&config.listen_peer_urls).await?;
+        let client_addresses =
+            client_listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let (alarm, failed) = Alarm::new();
+        let node = Node::start(&config, disk, entropy, peer_listeners, alarm)
+            .map_err(ServeError::Start)?;
+        let (stop, stopped) = watch::channel(false);
+        let routes = routes(node.client.clone(), &config);
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        for listener in client_listeners {
+            let acceptor = Acceptor {
+                routes: routes.clone(),
+                connections: connections.clone(),
+                stopped: stopped.clone(),
+            };
+            tokio::spawn(acceptor.serve(listener));
+        }
+        tokio::spawn(publish::announce(node.client.clone(), stopped));
+        tracing::info!(
+            name = %config.name, member = %node.client.node(), cluster = %config.cluster_id(),
+            engine = %config.engine, "ready to serve client requests"
+        );
+        Ok(Self { node, stop, failed, client_addresses })
+    }
+
+    /// Where clients are accepted.
+    pub fn client_addresses(&self) -> &[SocketAddr] {
+        &self.client_addresses
+    }
+
+    /// Waits until the server must stop against its will.
+    pub async fn failed(&mut self) -> Failure {
+        match self.failed.wait_for(Option::is_some).await {
+            Ok(failure) => failure.clone().expect("it was waited for"),
+            Err(_) => Failure::Thread { name: "every" },
+        }
+    }
+
+    /// Stops: requests under way get a moment to end, then everything is put away.
+    pub async fn stop(self) {
+        // Nobody may be listening any more.
+        let _ = self.stop.send(true);
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, self.stop.closed()).await;
+        let node = self.node;
+        // A panic in there has been reported already.
+        let _ = tokio::task::spawn_blocking(move || node.stop()).await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn listen(urls: &[HttpUrl]) -> Result<Vec<TcpListener>, ServeError> {
+    let mut listeners = Vec::new();
+    for url in urls {
+        let listener = TcpListener::bind(url.authority()).await;
+        listeners.push(listener.map_err(|error| ServeError::Listen { url: url.clone(), error })?);
+    }
+    Ok(listeners)
+}
+
+fn routes(client: Client, config: &Config) -> Router {
+    let limit = usize::try_from(config.max_request_bytes + MESSAGE_SLACK_BYTES);
+    let limit = limit.unwrap_or(usize::MAX);
+    let kv = pb::kv_server::KvServer::new(KvService::new(client.clone()))
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(usize::MAX);
+    let cluster = pb::cluster_server::ClusterServer::new(ClusterService::new(client.clone()))
+        .max_decoding_message_size(limit);
+    let maintenance =
+        pb::maintenance_server::MaintenanceServer::new(MaintenanceService::new(client.clone()))
+            .max_decoding_message_size(limit);
+    let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
+    let grpc = Routes::new(kv).add_service(cluster).add_service(maintenance).add_service(health);
+    grpc.prepare().into_axum_router().fallback_service(http::routes(client))
+}
+
+/// Accepts clients on one address.
+struct Acceptor {
+    routes: Router,
+    connections: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    async fn serve(mut self, listener: TcpListener) {
+        loop {
+            let Ok(connection) = self.connections.clone().acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = told_to_stop(&mut self.stopped) => return,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (routes, stopped) = (self.routes.clone(), self.stopped.clone());
+                    tokio::spawn(async move {
+                        serve_connection(stream, routes, stopped).await;
+                        drop(connection);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a client could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the server stops, or is gone.
+pub(crate) async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that nobody can stop it any more: it is gone.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Serves HTTP/1.1 and HTTP/2 on one connection until the client or the server ends it.
+async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch::Receiver<bool>) {
+    // A socket that refuses this is slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_concurrent_streams(u32::MAX);
+    let service = TowerToHyperService::new(routes);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told_to_stop(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection ended badly");
+    }
+}

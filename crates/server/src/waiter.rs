@@ -1,0 +1,134 @@
+//! Clients that wait for an answer, and the queues between the threads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_codec::peer::SnapshotMessage;
+use quorate_consensus::{Entry, Index, Meta, NodeId, SendSnapshot, Status, WriteBatch};
+use quorate_kv::{Commit, CommitId, Records, Sizes, StateHash, Store, Strict};
+use quorate_replica::{
+    Answer, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket,
+};
+use quorate_storage::Reservation;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// How a client's request ended.
+pub(crate) type End = Result<Answer, Ending>;
+
+/// A client that waits. Dropping it tells the client that the server stopped.
+pub(crate) type Waiter = oneshot::Sender<End>;
+
+/// For the thread that orders.
+pub(crate) enum ToOrdering<M> {
+    /// A client's encoded command.
+    Write { command: Bytes, waiter: Waiter },
+    /// A client's linearizable read.
+    Read { request: ReadRequest, waiter: Waiter },
+    /// A client's wish to move leadership.
+    Transfer { to: NodeId, waiter: Waiter },
+    /// Anything else that happened. The permit bounds what peers may have waiting.
+    Input { input: OrderingInput<M>, permit: Option<OwnedSemaphorePermit> },
+    /// What is the engine doing?
+    Status(oneshot::Sender<Status>),
+    /// End.
+    Stop,
+}
+
+impl<M> From<OrderingInput<M>> for ToOrdering<M> {
+    fn from(input: OrderingInput<M>) -> Self {
+        Self::Input { input, permit: None }
+    }
+}
+
+/// For the thread that applies.
+pub(crate) enum ToApplying {
+    /// Committed entries, in order, and who waits for them.
+    Committed(Vec<(Entry, Option<Waiter>)>),
+    /// A read that may be served once `at` is applied.
+    Read { request: ReadRequest, waiter: Waiter, at: Index },
+    /// A peer's message about a snapshot.
+    Snapshot { from: NodeId, message: SnapshotMessage, permit: Option<OwnedSemaphorePermit> },
+    /// A peer needs a snapshot.
+    SnapshotNeeded(SendSnapshot),
+    /// Replace the state machine by the staged snapshot.
+    Install(Meta),
+    /// It is open, in the old one's place.
+    Installed(Box<Store<Strict>>, Meta),
+    /// The commit is durable.
+    Committing(CommitId),
+    /// The staging work is done, or failed.
+    Staged(Result<(), StagingFailed>),
+    /// How is the state machine?
+    Figures(oneshot::Sender<Figures>),
+    /// Commit what waits, then end.
+    Stop,
+}
+
+/// What the state machine says about itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Figures {
+    /// How big it is.
+    pub(crate) sizes: Sizes,
+    /// The last applied entry.
+    pub(crate) applied: Index,
+    /// Its history's hash at that entry.
+    pub(crate) state_hash: StateHash,
+    /// Its revision.
+    pub(crate) revision: i64,
+    /// What each member told of itself.
+    pub(crate) attributes: BTreeMap<u64, Bytes>,
+}
+
+/// For the thread that writes the disk map.
+pub(crate) enum ToStore {
+    /// Make this durable.
+    Commit(Commit),
+    /// Work on the staged snapshot.
+    Stage(Vec<StagingOp>),
+    /// Put the staged snapshot in place and open it.
+    Activate(Meta),
+    /// End.
+    Stop,
+}
+
+/// For the thread that writes the log.
+pub(crate) enum ToLog {
+    /// Make this durable.
+    Append(WriteBatch),
+    /// A reservation has ended.
+    Reserved(Box<Reservation>),
+    /// End.
+    Stop,
+}
+
+/// Waiters by ticket. Owned by one thread; the pure halves know only the tickets.
+#[derive(Debug)]
+pub(crate) struct Waiting<T> {
+    next: u64,
+    waiting: HashMap<Ticket, T>,
+}
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self { next: 0, waiting: HashMap::new() }
+    }
+}
+
+impl<T> Waiting<T> {
+    /// Takes a waiter in.
+    pub(crate) fn admit(&mut self, waiter: T) -> Ticket {
+        self.next += 1;
+        let ticket = Ticket(self.next);
+        self.waiting.insert(ticket, waiter);
+        ticket
+    }
+
+    /// Hands a waiter out.
+    pub(crate) fn take(&mut self, ticket: Ticket) -> T {
+        self.waiting.remove(&ticket).expect("each ticket ends exactly once")
+    }
+}
+
+/// The disk map that is in force, shared by those who ask for its size.
+pub(crate) type SharedRecords = Arc<dyn Records>;
