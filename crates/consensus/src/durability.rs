@@ -68,7 +68,17 @@ impl<M> Durability<M> {
         }
         self.issued = self.next();
         self.outstanding.push_back((self.issued, now));
-        Some(WriteBatch { id: self.issued, writes: core::mem::take(&mut self.pending) })
+        // The next batch is probably about as large.
+        let next = Vec::with_capacity(self.pending.len().min(Self::RESERVE_MAX));
+        Some(WriteBatch { id: self.issued, writes: core::mem::replace(&mut self.pending, next) })
+    }
+
+    /// The most writes that room is made for before they come.
+    const RESERVE_MAX: usize = 4_096;
+
+    /// Makes room for so many writes.
+    pub(crate) fn reserve(&mut self, writes: usize) {
+        self.pending.reserve(writes);
     }
 
     /// Takes note that a batch and all before it are durable.

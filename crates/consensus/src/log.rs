@@ -297,15 +297,19 @@ impl Log {
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> impl Iterator<Item = &Entry> {
+    ) -> impl ExactSizeIterator<Item = &Entry> {
         assert!(self.tail_first() <= first, "entries are read that are not in memory");
+        assert!(first <= last && last <= self.last, "entries are read that do not exist");
         let skip = first.distance_from(self.tail_first()) as usize;
+        let wanted = last.distance_from(first) as usize + 1;
         let mut bytes = 0_u64;
-        self.tail.range(skip.min(self.tail.len())..).take_while(move |entry| {
-            let is_first = bytes == 0;
+        // Counted first, so that a copy is allocated once.
+        let fitting = self.tail.range(skip..skip + wanted).take_while(|entry| {
             bytes = bytes.saturating_add(entry.cost());
-            entry.index <= last && (is_first || bytes <= bytes_max)
-        })
+            bytes <= bytes_max
+        });
+        let count = fitting.count().max(1);
+        self.tail.range(skip..skip + count)
     }
 
     /// Checks what always holds between the parts.

@@ -108,8 +108,10 @@ impl Proposals {
         outcomes: &mut Vec<Outcome>,
         result: impl Fn(&Tracked) -> Proposed,
     ) {
-        while self.tracked.front().is_some_and(|tracked| tracked.index <= upto) {
-            let tracked = self.tracked.pop_front().expect("its presence was just checked");
+        let count = self.tracked.partition_point(|tracked| tracked.index <= upto);
+        outcomes.reserve(count);
+        for _ in 0..count {
+            let tracked = self.tracked.pop_front().expect("they were just counted");
             self.bytes -= tracked.bytes;
             outcomes.push(Outcome::Proposal { id: tracked.id, result: result(&tracked) });
         }

@@ -95,7 +95,7 @@ impl<R: Rules> Raft<R> {
             return self.reject(from, previous);
         }
         let end = Index(previous.index.0 + entries.len() as u64);
-        if !self.take(from, &entries, end) {
+        if !self.take(from, entries, end) {
             return;
         }
         self.verify(end);
@@ -136,7 +136,7 @@ impl<R: Rules> Raft<R> {
 
     /// Adds the entries that are not there yet. Those that are stay, and so does what follows them:
     /// a late duplicate removes nothing. Whether the leader stayed within its rights.
-    fn take(&mut self, from: NodeId, entries: &Arc<Vec<Entry>>, end: Index) -> bool {
+    fn take(&mut self, from: NodeId, entries: Arc<Vec<Entry>>, end: Index) -> bool {
         if self.rules.breaks(Rule::TruncateOnDuplicate) {
             let kept = end.max(self.log.committed());
             self.truncate_beyond(kept);
@@ -156,12 +156,20 @@ impl<R: Rules> Raft<R> {
             return false;
         }
         self.truncate_beyond(first.previous());
-        self.trace(What::Appended { last: end }, Reason::Replication);
-        for entry in &entries[fresh..] {
-            self.count_while_full(entry);
-            self.append(entry.clone());
+        self.trace_appended(end, Reason::Replication);
+        self.durability.reserve(entries.len() - fresh);
+        match Arc::try_unwrap(entries) {
+            Ok(own) => own.into_iter().skip(fresh).for_each(|entry| self.append_given(entry)),
+            Err(shared) => {
+                shared[fresh..].iter().for_each(|entry| self.append_given(entry.clone()));
+            }
         }
         true
+    }
+
+    fn append_given(&mut self, entry: Entry) {
+        self.count_while_full(&entry);
+        self.append(entry);
     }
 
     fn truncate_beyond(&mut self, kept: Index) {

@@ -328,6 +328,19 @@ impl<R: Rules> Raft<R> {
         self.effects.trace.push(TraceEvent { what, reason });
     }
 
+    /// Traces entries appended. Those of one drain in a row are one event.
+    fn trace_appended(&mut self, last: Index, reason: Reason) {
+        let what = What::Appended { last };
+        match self.effects.trace.last_mut() {
+            Some(TraceEvent { what: before @ What::Appended { .. }, reason: same })
+                if *same == reason =>
+            {
+                *before = what;
+            }
+            _ => self.trace(what, reason),
+        }
+    }
+
     fn misbehaved(&mut self, peer: NodeId, reason: &'static str) {
         self.effects.misbehaved.push(Misbehaved { peer, reason });
     }

@@ -77,7 +77,7 @@ impl<R: Rules> Raft<R> {
         if let Some(id) = id {
             self.proposals.track(entry.index, entry.ballot, id, entry.cost());
         }
-        self.trace(What::Appended { last: entry.index }, reason);
+        self.trace_appended(entry.index, reason);
         self.append(entry);
     }
 
