@@ -13,6 +13,7 @@ use quorate_kv::{Records, Store};
 use quorate_replica::{Applying, CommitPolicy, Limits, Ordering, Origin, members_to_bytes};
 use quorate_storage::{Disk, Identity, LogReader, Opened, Options, Reservation};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::applying_thread::ApplyingThread;
 use crate::client::Client;
@@ -70,6 +71,8 @@ pub(crate) struct Node {
     fetcher: Sender<FetchOrder>,
     stopping: Arc<AtomicBool>,
     threads: Threads,
+    /// The connections with peers. They end with the node.
+    tasks: JoinSet<()>,
 }
 
 /// The threads, in the order in which they are told to stop.
@@ -121,17 +124,18 @@ impl Node {
             shared.clone(),
         );
         let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm };
-        let node = start_threads(parts, opened, queues, client)?;
+        let mut node = start_threads(parts, opened, queues, client)?;
         let listener = Listener { exchange: exchange.clone(), members: peers.hang_ups() };
         for socket in peer_listeners {
-            tokio::spawn(listener.clone().serve(socket));
+            node.tasks.spawn(listener.clone().serve(socket));
         }
-        dial_all(dials, &exchange);
+        dial_all(dials, &exchange, &mut node.tasks);
         Ok(node)
     }
 
     /// Stops: no more promises, what is applied goes to the disk map, then everything ends.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(mut self) {
+        self.tasks.abort_all();
         self.stopping.store(true, Memory::Relaxed);
         // A thread that has ended already needs no telling.
         let _ = self.ordering.send(ToOrdering::Stop);
@@ -296,6 +300,7 @@ fn start_threads(
         fetcher: to_fetcher,
         stopping,
         threads,
+        tasks: JoinSet::new(),
     })
 }
 

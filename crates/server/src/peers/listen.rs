@@ -17,6 +17,7 @@ use quorate_replica::OrderingInput;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Exchange;
@@ -51,12 +52,15 @@ impl<M: Wire + Send + 'static> Listener<M> {
     /// Accepts for as long as the node lives.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+        // Dropped with this task, and the connections with it.
+        let mut connections = JoinSet::new();
         loop {
+            while connections.try_join_next().is_some() {}
             let stranger = strangers.clone().acquire_owned().await;
             match listener.accept().await {
                 Ok((stream, from)) => {
                     let this = self.clone();
-                    tokio::spawn(async move {
+                    connections.spawn(async move {
                         let ended = this.greet(stream, stranger).await;
                         if let Err(error) = ended {
                             tracing::warn!(%from, %error, "a call on the peer port was ended");

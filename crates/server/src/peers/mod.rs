@@ -16,6 +16,7 @@ use quorate_codec::peer::PeerMessage;
 use quorate_codec::wire::Wire;
 use quorate_consensus::{Incarnation, NodeId};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use crate::fatal::Alarm;
 use crate::url::HttpUrl;
@@ -124,9 +125,13 @@ pub(crate) struct Dial<M> {
 }
 
 /// Makes and keeps all connections, in tasks of their own.
-pub(crate) fn dial_all<M: Wire + Send + 'static>(dials: Vec<Dial<M>>, exchange: &Exchange<M>) {
+pub(crate) fn dial_all<M: Wire + Send + 'static>(
+    dials: Vec<Dial<M>>,
+    exchange: &Exchange<M>,
+    tasks: &mut JoinSet<()>,
+) {
     for dial in dials {
-        tokio::spawn(dial::keep(dial, exchange.clone()));
+        tasks.spawn(dial::keep(dial, exchange.clone()));
     }
 }
 

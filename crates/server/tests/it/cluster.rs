@@ -1,0 +1,103 @@
+//! Servers for a test, each with a directory of its own.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_etcdapi::etcdserverpb::kv_client::KvClient;
+use quorate_server::{Config, HttpUrl, Server};
+use quorate_storage::{EngineKind, RealDisk};
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+/// A few servers that form one cluster.
+pub(crate) struct Cluster {
+    configs: Vec<Config>,
+    servers: Vec<Option<Server>>,
+    _directory: TempDir,
+}
+
+/// How long a client waits at most.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Cluster {
+    /// Starts `count` members.
+    pub(crate) async fn start(count: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let configs = configs(count, &directory);
+        let servers = (0..count).map(|_| None).collect();
+        let mut cluster = Self { configs, servers, _directory: directory };
+        for member in 0..count {
+            cluster.start_member(member).await;
+        }
+        cluster
+    }
+
+    /// Starts a member that does not run.
+    pub(crate) async fn start_member(&mut self, member: usize) {
+        assert!(self.servers[member].is_none(), "it runs already");
+        let config = self.configs[member].clone();
+        let entropy = 0x9e37_79b9_u64 * (member as u64 + 1) + u64::from(std::process::id());
+        let server = Server::start(config, Arc::new(RealDisk), entropy).await;
+        self.servers[member] = Some(server.expect("the server starts"));
+    }
+
+    /// Stops a member in good order.
+    pub(crate) async fn stop_member(&mut self, member: usize) {
+        self.servers[member].take().expect("it runs").stop().await;
+    }
+
+    /// A client of one member.
+    pub(crate) async fn kv(&self, member: usize) -> KvClient<Channel> {
+        KvClient::new(self.channel(member).await).max_decoding_message_size(usize::MAX)
+    }
+
+    /// A connection to one member.
+    pub(crate) async fn channel(&self, member: usize) -> Channel {
+        let url = self.url(member);
+        let endpoint = Endpoint::from_shared(url).expect("it is a URL").timeout(CLIENT_TIMEOUT);
+        endpoint.connect().await.expect("the server listens")
+    }
+
+    /// Where a member serves its clients.
+    pub(crate) fn url(&self, member: usize) -> String {
+        self.configs[member].listen_client_urls[0].to_string()
+    }
+}
+
+fn configs(count: usize, directory: &TempDir) -> Vec<Config> {
+    let name = |member: usize| format!("n{}", member + 1);
+    let urls = free_urls(2 * count);
+    let (clients, peers) = urls.split_at(count);
+    let initial_cluster: BTreeMap<String, Vec<HttpUrl>> =
+        (0..count).map(|member| (name(member), vec![peers[member].clone()])).collect();
+    (0..count)
+        .map(|member| Config {
+            name: name(member),
+            data_dir: directory.path().join(name(member)),
+            listen_client_urls: vec![clients[member].clone()],
+            advertise_client_urls: vec![clients[member].clone()],
+            listen_peer_urls: vec![peers[member].clone()],
+            initial_advertise_peer_urls: vec![peers[member].clone()],
+            initial_cluster: initial_cluster.clone(),
+            initial_cluster_token: "test".to_owned(),
+            heartbeat_interval: Duration::from_millis(50),
+            election_timeout: Duration::from_millis(500),
+            snapshot_count: 100,
+            quota_backend_bytes: 2 << 30,
+            max_request_bytes: 1_572_864,
+            max_txn_ops: 128,
+            engine: EngineKind::Raft,
+            wal_segment_bytes: 1 << 20,
+        })
+        .collect()
+}
+
+/// Addresses that were free a moment ago, all different.
+fn free_urls(count: usize) -> Vec<HttpUrl> {
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a port is free")).collect();
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    listeners.iter().map(|listener| HttpUrl::new("127.0.0.1", port(listener))).collect()
+}

@@ -1,0 +1,4 @@
+//! Whole servers in one process: real sockets, threads and files, on ports the system chooses.
+
+mod cluster;
+mod serving;
