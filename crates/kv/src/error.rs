@@ -72,6 +72,8 @@ pub enum OpenError {
     Map(MapError),
     /// The map has records but no checkpoint.
     NoCheckpoint,
+    /// The checkpoint's revisions cannot be: out of range, or compacted beyond the current one.
+    ImpossibleCheckpoint,
     /// A record that cannot follow those before it: out of order, above the checkpoint's
     /// revision, or with impossible fields.
     Impossible(Revision),
@@ -169,6 +171,9 @@ impl fmt::Display for OpenError {
         match self {
             Self::Map(error) => error.fmt(f),
             Self::NoCheckpoint => f.write_str("the map has records but no checkpoint"),
+            Self::ImpossibleCheckpoint => {
+                f.write_str("the map's checkpoint has impossible revisions")
+            }
             Self::Impossible(revision) => write!(
                 f,
                 "the record at revision {}.{} cannot be where it is",

@@ -28,6 +28,9 @@ impl<R: Rules> Store<R> {
         let state = records.checkpoint()?;
         let is_fresh = state.is_none();
         let state = state.unwrap_or_else(fresh);
+        if !has_possible_revisions(&state) {
+            return Err(OpenError::ImpossibleCheckpoint);
+        }
         let mut scan = Scan::default();
         let mut next = Some(Revision::FIRST);
         while let Some(from) = next {
@@ -146,6 +149,13 @@ impl Scan {
         }
         Ok((self.index, garbage))
     }
+}
+
+/// Whether there is room to go on counting, and no more is compacted than has happened.
+fn has_possible_revisions(state: &Checkpoint) -> bool {
+    let is_countable = (REVISION_INITIAL..i64::MAX / 2).contains(&state.revision)
+        && state.position.index < u64::MAX / 2;
+    is_countable && (COMPACTED_NEVER..=state.revision).contains(&state.compacted)
 }
 
 /// Whether a record can have come from [`Store::apply`].

@@ -96,6 +96,21 @@ fn a_checkpoint_that_counts_otherwise_is_noticed() {
     assert!(matches!(hash, OpenError::WrongContent { .. }));
 }
 
+#[test]
+fn a_checkpoint_with_impossible_revisions_is_noticed() {
+    let changes: [fn(&mut Checkpoint); 5] = [
+        |checkpoint| checkpoint.revision = i64::MAX,
+        |checkpoint| checkpoint.revision = 0,
+        |checkpoint| checkpoint.compacted = 6,
+        |checkpoint| checkpoint.compacted = -2,
+        |checkpoint| checkpoint.position.index = u64::MAX,
+    ];
+    for change in changes {
+        let error = refusal(|(_, checkpoint)| change(checkpoint));
+        assert_eq!(error, OpenError::ImpossibleCheckpoint);
+    }
+}
+
 /// A map that lost its checkpoint, or fails to read.
 struct Broken {
     map: Arc<MemoryMap>,

@@ -1,9 +1,9 @@
 //! The checks before consensus, with etcd's texts and quirks.
 
 use quorate_kv::{
-    Command, CompareResult, CompareTarget, LeaseId, Limits, Mutant, PutRequest, RequestError,
-    RequestOp, Rule, TXN_DEPTH_MAX, TxnRequest, validate, validate_delete_range, validate_put,
-    validate_range, validate_txn,
+    Command, CompareResult, CompareTarget, LeaseId, Limits, Mutant, PublishRequest, PutRequest,
+    RequestError, RequestOp, Rule, TXN_DEPTH_MAX, TxnRequest, validate, validate_delete_range,
+    validate_put, validate_range, validate_txn,
 };
 
 use crate::support::{always, compare, delete, op_delete, op_put, op_range, put, range};
@@ -90,6 +90,11 @@ fn keys_and_values_have_a_limit() {
     assert_eq!(validate_put(&put("1234", "567890x"), &limits), error);
     assert_eq!(validate_range(&range("123456", "78901"), &limits), error);
     assert_eq!(validate_delete_range(&delete("123456", "78901"), &limits), error);
+    let publish = |attributes: &'static str| {
+        let attributes = attributes.into();
+        validate(&Command::Publish(PublishRequest { member: 1, attributes }), &limits)
+    };
+    assert_eq!((publish("1234567890"), publish("12345678901")), (Ok(()), error));
     let compares = |value: &'static str| {
         vec![compare("a", CompareResult::Equal, CompareTarget::Value(value.into()))]
     };
