@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
-use crate::disk::{DiskFile, is_full};
+use crate::disk::{DiskFile, failed_sync, is_full};
 
 /// What went wrong with a file, seen below the database that uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +91,7 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let synced = self.run(|file| file.sync_data());
-        // Whatever the reason, even a full disk: after a failed sync nothing is known.
-        synced.inspect_err(|error| self.note(Trouble::Failed(error.kind())))
+        self.run(|file| file.sync_data().map_err(|error| failed_sync(&error)))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

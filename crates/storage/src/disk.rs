@@ -85,6 +85,12 @@ pub enum LockError {
     Io(io::Error),
 }
 
+/// A failed sync is never a state, not even for lack of space: afterwards nobody knows what is
+/// durable. This takes the harmless kinds from its error.
+pub(crate) fn failed_sync(error: &io::Error) -> io::Error {
+    io::Error::other(format!("a sync failed: {error}"))
+}
+
 /// Whether an error says that the disk is full, a state that ends by itself when space returns.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -148,3 +148,6 @@ fn damaged(stretch: &Stretch, offset: u64) -> ReadError {
     let path = stretch.segment.path.to_path_buf();
     ReadError::Damaged(Damage { path, offset, problem: Problem::Record })
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,3 +292,6 @@ pub(crate) fn failed(path: &Path, error: io::Error) -> OpenError {
 pub(crate) fn damaged(path: &Path, offset: u64, problem: Problem) -> OpenError {
     OpenError::Damaged(Damage { path: path.to_owned(), offset, problem })
 }
+
+#[cfg(test)]
+mod tests;

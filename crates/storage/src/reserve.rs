@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::disk::{Disk, DiskFile, OpenMode, failed_sync};
 use crate::segment::Segment;
 
 /// How many zeros one step writes, in bytes. Small, so that an append's sync beside it does not
@@ -121,7 +121,8 @@ impl Reservation {
         let path = self.next_path();
         self.disk.rename(&segment.path, &path)?;
         // The new contents must never show up under the old name.
-        self.disk.sync_directory(&self.order.directory)?;
+        let synced = self.disk.sync_directory(&self.order.directory);
+        synced.map_err(|error| failed_sync(&error))?;
         let file = Arc::clone(&segment.file);
         self.ready.push(Reserved { path, file, length: segment.length });
         Ok(())

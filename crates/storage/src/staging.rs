@@ -14,7 +14,7 @@ use quorate_kv::{
     ScanLimit,
 };
 
-use crate::disk::{Disk, DiskLock, is_full};
+use crate::disk::{Disk, DiskLock, failed_sync, is_full};
 use crate::error::InstallError;
 use crate::ledger::Horizon;
 use crate::map::DiskMap;
@@ -195,7 +195,7 @@ impl Staging {
         let Stores { disk, directory, .. } = &stores;
         let publish = || {
             disk.rename(&path, &Stores::path(directory, store))?;
-            disk.sync_directory(directory)
+            disk.sync_directory(directory).map_err(|error| failed_sync(&error))
         };
         publish().map_err(|error| failed(&error))
     }

@@ -9,7 +9,7 @@ use quorate_codec::encode_write;
 use quorate_consensus::{Index, StorageState, Write, WriteBatch, WriteId};
 
 use crate::batch::{BatchBuilder, Place, Salt};
-use crate::disk::{Disk, DiskLock, is_full};
+use crate::disk::{Disk, DiskLock, failed_sync, is_full};
 use crate::error::WalError;
 use crate::index::{Catalog, Location};
 use crate::ledger::{Horizon, Ledger};
@@ -400,12 +400,18 @@ pub(crate) fn begin_segment(
 ) -> io::Result<(Segment, Link)> {
     assert_eq!(head.length, reserved.length, "the head tells the file's length");
     let (bytes, checksum) = head.encode();
-    reserved.file.write_at(0, &bytes)?;
-    reserved.file.sync_data()?;
     let path = segment::path(directory, head.sequence);
-    disk.rename(&reserved.path, &path)?;
-    // Failing from here on leaves two states possible: no "disk full" may look harmless.
-    disk.sync_directory(directory).map_err(|error| io::Error::other(error.to_string()))?;
+    let named = reserved
+        .file
+        .write_at(0, &bytes)
+        .and_then(|()| reserved.file.sync_data().map_err(|error| failed_sync(&error)))
+        .and_then(|()| disk.rename(&reserved.path, &path));
+    if let Err(error) = named {
+        // Its space is given back now, or at the next start.
+        drop(disk.unlink(&reserved.path));
+        return Err(error);
+    }
+    disk.sync_directory(directory).map_err(|error| failed_sync(&error))?;
     let segment = Segment {
         sequence: head.sequence,
         salt: Salt::new(head.salt),
@@ -416,6 +422,3 @@ pub(crate) fn begin_segment(
     };
     Ok((segment, Link { end: bytes.len() as u64, checksum }))
 }
-
-#[cfg(test)]
-mod tests;

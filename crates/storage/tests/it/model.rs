@@ -171,6 +171,7 @@ pub(crate) fn checkpoint_of(index: u64, records: &BTreeMap<Revision, Record>) ->
         logical_bytes: records.values().map(Record::logical_bytes).sum(),
         quota_bytes: 1 << 30,
         space_alarm: None,
+        attributes: BTreeMap::new(),
     }
 }
 

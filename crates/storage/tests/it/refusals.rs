@@ -205,7 +205,8 @@ fn a_map_outside_the_log_is_refused() {
 fn a_map_ahead_of_the_log_is_a_bug() {
     let opened = open_on(&SimDisk::new()).expect("an empty disk");
     let puts = [record(2, 10)];
-    drop(opened.records.commit(&commit_of(1, &puts, &puts.iter().cloned().collect())));
+    let commit = commit_of(1, &puts, &puts.iter().cloned().collect());
+    assert!(opened.records.commit(&commit).is_err(), "it does not come back");
 }
 
 #[test]
