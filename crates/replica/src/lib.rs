@@ -10,6 +10,7 @@ mod forwards;
 mod incoming;
 mod limits;
 mod ordering;
+mod ordering_io;
 mod outbox;
 mod outgoing;
 mod proposals;
@@ -23,6 +24,7 @@ pub use applying::{
 pub use compaction::CommitPolicy;
 pub use incoming::StagingOp;
 pub use limits::Limits;
-pub use ordering::{Ordering, OrderingEffects, OrderingInput, Origin};
+pub use ordering::Ordering;
+pub use ordering_io::{OrderingEffects, OrderingInput, Origin};
 pub use reading::{ReadRequest, ReadResponse};
 pub use request::{Ending, Ticket};
