@@ -324,6 +324,7 @@ impl<P: Protocol> Cluster<P> {
     pub(crate) fn compact(&mut self, node: NodeId, index: Index) -> Check {
         let host = self.host_mut(node)?;
         ensure!(index <= host.disk.durable.last(), "{index} is not durable at {node}");
+        ensure!(host.checkpoint.meta.index < index, "{node} has compacted {index} already");
         host.checkpoint = host.machine.at(index)?;
         let meta = host.checkpoint.meta.clone();
         self.feed(node, vec![Input::Compacted { meta }])

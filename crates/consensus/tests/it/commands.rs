@@ -63,6 +63,10 @@ impl<P: Protocol> Cluster<P> {
             "partition" | "heal" | "cut" | "mend" | "drop" | "duplicate" | "reverse" | "delay" => {
                 self.execute_network(command, rest)
             }
+            "chaos" => match rest {
+                [seed, steps] => self.chaos(words::number(seed)?, words::number(steps)?),
+                _ => fail!("chaos SEED STEPS"),
+            },
             "status" | "messages" => self.execute_show(command, rest),
             _ => fail!("unknown command `{command}`"),
         }

@@ -1,5 +1,6 @@
 //! The engines run golden scripts, and broken engines fail them.
 
+mod chaos;
 mod cluster;
 mod commands;
 mod disk;
