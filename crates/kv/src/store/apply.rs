@@ -12,7 +12,8 @@ impl<R: Rules> Store<R> {
     /// Applies the entry that follows the last one.
     ///
     /// A refusal (the inner error) changes no key and no revision; position, clock and hash move
-    /// on all the same. After [`crate::Damage`] the store is in no defined state and must be dropped.
+    /// on all the same. After [`crate::Damage`] the store is in no defined state and must be
+    /// dropped.
     pub fn apply(&mut self, context: Context, command: &Command) -> Outcome {
         self.begin_entry(context);
         let outcome = match command {

@@ -75,7 +75,8 @@ proptest! {
         prop_assume!(!record.key.is_empty());
         let (key, moved) = record.key.split_at(record.key.len() - 1);
         let value = [moved, &record.value].concat();
-        let other = Record { key: Bytes::copy_from_slice(key), value: value.into(), ..record.clone() };
+        let key = Bytes::copy_from_slice(key);
+        let other = Record { key, value: value.into(), ..record.clone() };
         prop_assert_ne!(record.hash(revision), other.hash(revision));
     }
 }
