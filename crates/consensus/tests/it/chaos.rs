@@ -1,4 +1,4 @@
-//! `chaos SEED STEPS`: a story drawn from a seed, in the words of the scripts, under all the checks.
+//! `chaos SEED STEPS`: a story drawn from a seed, in the words of the scripts, under all checks.
 
 use quorate_consensus::NodeId;
 
@@ -7,7 +7,7 @@ use crate::fault::Check;
 use crate::network::Pattern;
 use crate::protocol::Protocol;
 
-/// A small generator of pseudo-random numbers (Steele, Lea, Flood: SplitMix, 2014).
+/// A small generator of pseudo-random numbers (Steele, Lea, Flood: `SplitMix`, 2014).
 struct Dice(u64);
 
 impl Dice {
