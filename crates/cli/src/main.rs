@@ -1,3 +1,19 @@
 //! The `quorate` command.
 
-fn main() {}
+mod command;
+mod environment;
+mod exit;
+mod logging;
+mod refused;
+mod serve;
+mod serve_flags;
+
+use std::process::ExitCode;
+
+/// Many small allocations on several threads are what a server does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    command::run()
+}
