@@ -6,18 +6,20 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
 use crate::exit::{Exit, Failure};
+use crate::kv::{self, DelFlags, GetFlags, PutFlags};
 use crate::refused;
 use crate::serve;
 use crate::serve_flags::{Origin, Origins, ServeFlags};
 
-/// A replicated key-value store that speaks the etcd v3 API
+/// A replicated, strongly consistent key-value store that speaks the etcd v3 API
 #[derive(Debug, Parser)]
-#[command(name = "quorate", version, max_term_width = 80, args_override_self = true)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "quorate", version, term_width = 80, args_override_self = true)]
+#[command(disable_help_subcommand = true, override_usage = "quorate COMMAND", after_help = NOTES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,14 +27,38 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a cluster to try things on, and break it by pressing keys
+    Demo(DemoFlags),
     /// Run one member of a cluster
     #[command(after_help = SERVE_NOTES)]
     Serve(Box<ServeFlags>),
+    /// Write a key
+    #[command(after_help = CLIENT_NOTES)]
+    Put(PutFlags),
+    /// Read a key, or a range of keys
+    #[command(after_help = CLIENT_NOTES)]
+    Get(GetFlags),
+    /// Delete a key, or a range of keys
+    #[command(after_help = CLIENT_NOTES)]
+    Del(DelFlags),
 }
+
+const NOTES: &str = "\
+Try it:
+  quorate demo                 start three members, with keys to break them
+  quorate put hello world      write
+  quorate get hello            read
+
+`quorate COMMAND --help` has the flags of a command.";
 
 const SERVE_NOTES: &str = "\
 Each flag can be an environment variable instead: ETCD_NAME for --name, and so
 on. URLS are http://HOST:PORT, several separated by commas.";
+
+const CLIENT_NOTES: &str = "\
+The exit code is 0 for success, 1 for a refusal, 2 for wrong usage, 69 if the
+cluster cannot be reached and nothing was done, 75 if a write may or may not
+have happened.";
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
@@ -76,6 +102,10 @@ struct Context {
 
 fn dispatch(cli: Cli, context: &Context) -> Result<(), Stop> {
     match cli.command {
+        Command::Demo(flags) => demo::run(&flags)?,
+        Command::Put(flags) => kv::put(flags)?,
+        Command::Get(flags) => kv::get(flags)?,
+        Command::Del(flags) => kv::del(flags)?,
         Command::Serve(flags) => serve::run(*flags, context.origins, &context.unknown_variables)?,
     }
     Ok(())
@@ -90,10 +120,10 @@ fn parse(mut arguments: Vec<OsString>) -> Result<(Cli, Context), Stop> {
     }
     check_refused(&arguments)?;
     let flags = serve_flag_names();
-    let variables = Variables::of(
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    );
+    let variables =
+        Variables::of(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
     let given = matches_of(&arguments)?;
     variables.check_refused()?;
     let serve = given.subcommand_matches("serve").expect("it is the first argument");
@@ -106,7 +136,16 @@ fn parse(mut arguments: Vec<OsString>) -> Result<(Cli, Context), Stop> {
 }
 
 fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Stop> {
-    Cli::command().try_get_matches_from(arguments).map_err(Stop::Clap)
+    command().try_get_matches_from(arguments).map_err(Stop::Clap)
+}
+
+/// The command line, with one form of help: the short one, however it is asked for.
+fn command() -> clap::Command {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort);
+    let help = help.help("Print help");
+    Cli::command().mut_subcommands(|command| {
+        command.disable_help_flag(true).arg(help.clone().help_heading("Other"))
+    })
 }
 
 /// The arguments alone were fine, so it is one of the variables.
@@ -162,6 +201,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

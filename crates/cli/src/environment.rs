@@ -53,7 +53,11 @@ impl Variables {
     }
 
     /// Fails if a setting was given here and on the command line.
-    pub(crate) fn check_conflicts(&self, flags: &[String], given: &ArgMatches) -> Result<(), Failure> {
+    pub(crate) fn check_conflicts(
+        &self,
+        flags: &[String],
+        given: &ArgMatches,
+    ) -> Result<(), Failure> {
         for flag in flags {
             let source = given.value_source(&flag.replace('-', "_"));
             let Some(variable) = self.by_flag.get(flag) else { continue };
@@ -72,7 +76,9 @@ impl Variables {
     pub(crate) fn as_arguments(&self, flags: &[String]) -> Vec<(String, &str)> {
         let known = self.by_flag.iter().filter(|(flag, _)| flags.contains(flag));
         known
-            .map(|(flag, variable)| (format!("--{flag}={}", variable.value), variable.name.as_str()))
+            .map(|(flag, variable)| {
+                (format!("--{flag}={}", variable.value), variable.name.as_str())
+            })
             .collect()
     }
 

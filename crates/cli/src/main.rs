@@ -1,9 +1,13 @@
 //! The `quorate` command.
 
 mod command;
+mod connect;
+mod demo;
 mod environment;
 mod exit;
+mod kv;
 mod logging;
+mod output;
 mod refused;
 mod serve;
 mod serve_flags;

@@ -6,9 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use quorate_server::{
-    Config, ConfigError, EngineKind, HttpUrl, UrlError, parse_initial_cluster,
-};
+use quorate_server::{Config, ConfigError, EngineKind, HttpUrl, UrlError, parse_initial_cluster};
 
 use crate::exit::Failure;
 use crate::logging::{LogFormat, LogLevel};
@@ -125,7 +123,7 @@ enum ClusterState {
 pub(crate) enum EngineName {
     /// Raft
     Raft,
-    /// Multi-Paxos; not in this version
+    /// Multi-Paxos, which is not in this version
     Paxos,
 }
 
@@ -170,9 +168,10 @@ impl ServeFlags {
         let data_dir = self.data_dir.unwrap_or_else(|| format!("{}.quorate", self.name).into());
         check_state(self.initial_cluster_state, &data_dir)?;
         let own = &self.initial_advertise_peer_urls.0;
-        let initial_cluster = self
-            .initial_cluster
-            .map_or_else(|| BTreeMap::from([(self.name.clone(), own.clone())]), |cluster| cluster.0);
+        let initial_cluster = self.initial_cluster.map_or_else(
+            || BTreeMap::from([(self.name.clone(), own.clone())]),
+            |cluster| cluster.0,
+        );
         let config = Config {
             name: self.name,
             data_dir,
