@@ -9,12 +9,13 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use quorate_consensus::{
     Ballot, ClusterTime, Entry, Index, Members, NodeId, Payload, Write, WriteBatch, WriteId,
 };
-use quorate_storage::{ClusterId, EngineKind, Options, Progress, RealDisk, Wal, open};
+use quorate_storage::{ClusterId, EngineKind, Options, Progress, RealDisk, Reservation, Wal, open};
 
 const ENTRY_BYTES: usize = 256;
 const FILE_BYTES: u64 = 64 << 20;
@@ -26,17 +27,19 @@ struct Speed {
     p99: u128,
 }
 
-fn measure(seconds: u64, mut call: impl FnMut()) -> Speed {
+/// Calls for a while; what `prepare` does is not counted.
+fn measure<T>(seconds: u64, mut prepare: impl FnMut() -> T, mut call: impl FnMut(T)) -> Speed {
     let mut times = Vec::new();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(seconds) {
+        let input = prepare();
         let begin = Instant::now();
-        call();
-        times.push(begin.elapsed().as_micros());
+        call(input);
+        times.push(begin.elapsed());
     }
-    let total = start.elapsed().as_secs_f64();
+    let total = times.iter().sum::<Duration>().as_secs_f64();
     times.sort_unstable();
-    let at = |part: usize| times[(times.len() - 1) * part / 100];
+    let at = |part: usize| times[(times.len() - 1) * part / 100].as_micros();
     let count = u32::try_from(times.len()).expect("a few million at most");
     Speed { per_second: f64::from(count) / total, median: at(50), p99: at(99) }
 }
@@ -51,7 +54,8 @@ fn plain(directory: &Path, entries: u64, seconds: u64) -> Speed {
     file.sync_all().expect("a healthy disk");
     let bytes = vec![7; entries as usize * (ENTRY_BYTES + 70)];
     let mut offset = 0;
-    let speed = measure(seconds, || {
+    let nothing = || ();
+    let speed = measure(seconds, nothing, |()| {
         if FILE_BYTES < offset + bytes.len() as u64 {
             offset = 0;
         }
@@ -73,10 +77,41 @@ fn entry(index: u64) -> Write {
     })
 }
 
-fn reserve(wal: &mut Wal) {
-    while let Some(mut reservation) = wal.reservation() {
-        while reservation.step() == Progress::More {}
-        wal.reserved(reservation);
+/// Runs reservations beside the log, as a server does.
+struct Reserver {
+    orders: Sender<Reservation>,
+    done: Receiver<Reservation>,
+}
+
+impl Reserver {
+    fn start() -> Self {
+        let (orders, inbox) = channel::<Reservation>();
+        let (outbox, done) = channel();
+        std::thread::spawn(move || {
+            for mut reservation in inbox {
+                while reservation.step() == Progress::More {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                if outbox.send(reservation).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { orders, done }
+    }
+
+    fn serve(&self, wal: &mut Wal) {
+        if let Ok(reservation) = self.done.try_recv() {
+            wal.reserved(reservation);
+        }
+        if let Some(reservation) = wal.reservation() {
+            self.orders.send(reservation).expect("it runs as long as this");
+        }
+    }
+
+    fn wait(&self, wal: &mut Wal) {
+        self.serve(wal);
+        wal.reserved(self.done.recv().expect("it runs as long as this"));
     }
 }
 
@@ -84,15 +119,20 @@ fn log(directory: &Path, entries: u64, seconds: u64) -> Speed {
     let members = Members::of_voters([NodeId(1)]);
     let mut options = Options::new(ClusterId(1), NodeId(1), EngineKind::Raft, members);
     options.entropy = 1;
+    options.segment_bytes = FILE_BYTES;
     let path = directory.join("data");
     let mut opened = open(Arc::new(RealDisk), &path, options).expect("a new directory");
-    reserve(&mut opened.wal);
-    let (mut last, mut id) = (0, 0);
-    let speed = measure(seconds, || {
+    let reserver = Reserver::start();
+    reserver.wait(&mut opened.wal);
+    let mut id = 0;
+    let prepare = || {
         id += 1;
-        let writes = (last + 1..=last + entries).map(entry).collect();
-        last += entries;
-        opened.wal.append(&[WriteBatch { id: WriteId(id), writes }]).expect("a healthy disk");
+        let writes = (1..=entries).map(|at| entry((id - 1) * entries + at)).collect();
+        WriteBatch { id: WriteId(id), writes }
+    };
+    let speed = measure(seconds, prepare, |batch| {
+        opened.wal.append(&[batch]).expect("a healthy disk");
+        reserver.serve(&mut opened.wal);
     });
     drop(opened);
     std::fs::remove_dir_all(path).expect("it exists");

@@ -34,7 +34,7 @@ pub struct Wal {
     /// Segments that are full, oldest first.
     closed: VecDeque<Segment>,
     current: Segment,
-    link: Link,
+    pub(crate) link: Link,
     /// Segments that are no longer part of the log, but still there.
     dropped: VecDeque<Segment>,
     ready: VecDeque<Reserved>,

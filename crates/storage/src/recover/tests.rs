@@ -187,6 +187,29 @@ fn a_hole_torn_in_the_middle_is_damage_and_not_a_tear() {
 }
 
 #[test]
+fn a_batch_that_was_written_over_and_comes_back_is_damage() {
+    let disk = disk_with_log(EngineKind::Raft);
+    let other = disk.fork();
+    append(&mut wal(&other, EngineKind::Raft), 1, vec![put(1, 1, 40)]);
+    let stale = other.contents(&disk.files()[0]).expect("it exists");
+
+    let mut wal = wal(&disk, EngineKind::Raft);
+    append(&mut wal, 1, vec![put(1, 2, 40)]);
+    let end = wal.link.end as usize;
+    append(&mut wal, 2, vec![put(2, 2, 40)]);
+    let file = disk.files()[0].clone();
+    let mut bytes = disk.contents(&file).expect("it exists");
+    bytes[..end].copy_from_slice(&stale[..end]);
+    disk.replace(&file, &bytes);
+    match read(&disk, EngineKind::Raft) {
+        Err(OpenError::Damaged(damage)) => {
+            assert_eq!((damage.offset, damage.problem), (end as u64, Problem::Batch));
+        }
+        answer => panic!("each batch is sound, the chain is not: {answer:?}"),
+    }
+}
+
+#[test]
 fn a_tear_is_cut_and_written_over() {
     let (disk, before, _) = two_segments();
     let last = disk.files()[1].clone();

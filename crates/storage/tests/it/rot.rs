@@ -1,9 +1,10 @@
 //! Bits flip at rest: right data or a refusal, never anything else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use quorate_kv::{Config, Store, Strict};
 use quorate_storage::{OpenError, SimDisk};
 
 use crate::model::{Model, Step, put, record};
@@ -50,7 +51,9 @@ fn every_bit_of_the_identity_counts() {
 /// checkpoint. `None` is a refusal.
 fn read_everything(disk: &SimDisk) -> Option<Model> {
     let opened = open_on(disk).ok()?;
-    catch_unwind(AssertUnwindSafe(|| Model::of(&opened))).ok()
+    let records = Arc::clone(&opened.records);
+    Store::open(records, Config::default(), Strict).ok()?;
+    Some(Model::of(&opened))
 }
 
 /// Whether the state machine would stand where it stood at one of its commits, with the log that
@@ -69,10 +72,11 @@ fn rot_in_the_map_is_never_read_as_data() {
     let (disk, model) = small();
     let map = map_of(&disk);
     let bytes = disk.contents(&map).expect("it exists");
+    assert_eq!(read_everything(&disk.fork()), Some(model.clone()), "it is sound");
     let (mut right, mut refused) = (0, 0);
     // Every byte that is not zero, and one of some that are; a bit of each.
     let places = bytes.iter().enumerate().filter(|(at, byte)| **byte != 0 || at % 1009 == 0);
-    for (at, _) in places.step_by(7) {
+    for (at, _) in places.step_by(29) {
         let rotten = disk.fork();
         rotten.flip(&map, at as u64 * 8 + (at % 8) as u64);
         match read_everything(&rotten) {
@@ -83,11 +87,11 @@ fn rot_in_the_map_is_never_read_as_data() {
             None => refused += 1,
         }
     }
-    assert!(100 < right && 100 < refused, "{right} right, {refused} refused");
+    assert!(30 < right && 30 < refused, "{right} right, {refused} refused");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_bytes_in_any_file_end_in_an_answer(
