@@ -58,7 +58,8 @@ async fn main() -> anyhow::Result<()> {
     for client in 0..options.clients {
         let connection = client / CLIENTS_PER_CONNECTION;
         if client % CLIENTS_PER_CONNECTION == 0 {
-            channel = Some(connect(&options.endpoints[connection % options.endpoints.len()]).await?);
+            channel =
+                Some(connect(&options.endpoints[connection % options.endpoints.len()]).await?);
         }
         let kv = KvClient::new(channel.clone().context("the first client connects")?);
         let (options, measuring, over) = (options.clone(), is_measuring.clone(), is_over.clone());
@@ -82,7 +83,8 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn connect(endpoint: &str) -> anyhow::Result<Channel> {
-    let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
+    let url =
+        if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let endpoint = Endpoint::from_shared(url)?.tcp_nodelay(true);
     endpoint.connect().await.context("the endpoint does not answer")
 }

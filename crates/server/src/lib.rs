@@ -28,7 +28,7 @@ pub use fatal::Failure;
 pub use node::StartError;
 pub use peers::KnownError;
 pub use quorate_codec::handshake::EngineKind;
-pub use quorate_storage::{Disk, RealDisk};
+pub use quorate_storage::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
 pub use server::{ServeError, Server};
 pub use url::{HttpUrl, UrlError};
 pub use version::{CLUSTER_VERSION, ETCD_VERSION, QUORATE_VERSION, STORAGE_VERSION};

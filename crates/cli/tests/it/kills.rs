@@ -1,0 +1,276 @@
+//! No acknowledged write is lost when members are killed and paused, and no answer was ever wrong.
+//!
+//! Clients of every member write and read while leaders are killed (SIGKILL), leaders are paused
+//! (SIGSTOP) and all members are killed at once. Afterwards everything that really happened is read
+//! back, and must explain every answer that any client got. A kill keeps the page cache, so this
+//! says nothing about syncs: `power.rs` does.
+//!
+//! The whole plan runs in the release build, a sample of it in others. `QUORATE_SEED` repeats a
+//! plan; the timing is real, so a run is never repeated exactly.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::support::audit;
+use crate::support::history::{Operation, Truth};
+use crate::support::measure::{Fault, gaps, percentile};
+use crate::support::random::{Random, seed};
+use crate::support::revisions::{self, Tally};
+use crate::support::search::{Verdict, events_of_key, search};
+use crate::support::workload::{SHARED_KEYS, Shape, Workload};
+use crate::support::{Cluster, Options, Program};
+
+/// etcd's default, which the clusters here are started with.
+const ELECTION_TIMEOUT: Duration = Duration::from_secs(1);
+
+const MEMBERS: usize = 3;
+
+/// How many clients wait for each member, and how long.
+const SHAPE: Shape = Shape { recorders: 6, rivals: 2, request_limit: Duration::from_secs(2) };
+
+/// Most operations on one key that are searched for an order.
+const SEARCHED_MAX: usize = 400;
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    leader_kills: usize,
+    leader_pauses: usize,
+    kills_of_all: usize,
+    acknowledged_min: usize,
+}
+
+const FULL: Plan =
+    Plan { leader_kills: 20, leader_pauses: 10, kills_of_all: 5, acknowledged_min: 20_000 };
+
+const SAMPLE: Plan =
+    Plan { leader_kills: 2, leader_pauses: 1, kills_of_all: 1, acknowledged_min: 1_000 };
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The leader is killed, and restarted after this many more writes.
+    KillLeader { down_writes: usize },
+    /// The leader is paused, and goes on after this many more writes.
+    PauseLeader { down_writes: usize },
+    /// All members are killed, and restarted at once.
+    KillAll,
+}
+
+impl Plan {
+    fn steps(self, random: &mut Random) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..self.leader_kills {
+            steps.push(Step::KillLeader { down_writes: random.below(300) });
+        }
+        for _ in 0..self.leader_pauses {
+            steps.push(Step::PauseLeader { down_writes: 1 + random.below(300) });
+        }
+        steps.extend((0..self.kills_of_all).map(|_| Step::KillAll));
+        random.shuffle(&mut steps);
+        steps
+    }
+
+    /// Writes before each step and after the last, so that all together are enough.
+    fn writes_between(self) -> usize {
+        let steps = self.leader_kills + self.leader_pauses + self.kills_of_all;
+        self.acknowledged_min.div_ceil(steps + 1)
+    }
+}
+
+/// When each fault of a kind was made.
+#[derive(Default)]
+struct Faults {
+    leader_kills: Vec<Fault>,
+    leader_pauses: Vec<Fault>,
+    kills_of_all: Vec<Fault>,
+}
+
+/// What a run showed.
+struct Findings {
+    seed: u64,
+    took: Duration,
+    operations: usize,
+    tally: Tally,
+    searched_keys: usize,
+    kill_gaps: Vec<Duration>,
+    pause_gaps: Vec<Duration>,
+    restart_gaps: Vec<Duration>,
+    revision: i64,
+    hash: u32,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "seed {}: {} operations, {} writes acknowledged and none lost, {} unknown ({} of them \
+             happened), {} linearizable and {} serializable reads, {} keys searched; \
+             until the next write p50/p99: {}; {}; {}; state {:08x} at revision {}; {:.0?}",
+            self.seed,
+            self.operations,
+            self.tally.acknowledged,
+            self.tally.unknown_happened + self.tally.unknown_never,
+            self.tally.unknown_happened,
+            self.tally.linearizable_reads,
+            self.tally.serializable_reads,
+            self.searched_keys,
+            spread("leader kills", &self.kill_gaps),
+            spread("pauses", &self.pause_gaps),
+            spread("kills of all", &self.restart_gaps),
+            self.hash,
+            self.revision,
+            self.took,
+        )
+    }
+}
+
+fn spread(what: &str, gaps: &[Duration]) -> String {
+    if gaps.is_empty() {
+        return format!("no {what}");
+    }
+    let (middle, high) = (percentile(gaps, 50), percentile(gaps, 99));
+    format!("{} {what} {:.0?}/{:.0?}", gaps.len(), middle, high)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_when_members_are_killed_and_paused() {
+    let is_full = !cfg!(debug_assertions);
+    let plan = if is_full { FULL } else { SAMPLE };
+    let seed = seed();
+    println!("kills: {plan:?}, QUORATE_SEED={seed}");
+    let found = run(Program::Quorate, plan, seed).await;
+    println!("kills: {found}");
+    if !is_full {
+        // Times are promised of the release build, on a machine that does nothing else.
+        return;
+    }
+    assert!(plan.acknowledged_min <= found.tally.acknowledged, "too few writes to say anything");
+    let kill = percentile(&found.kill_gaps, 99);
+    assert!(kill <= ELECTION_TIMEOUT * 3 / 2, "{kill:?} without a write after a kill");
+    let pause = percentile(&found.pause_gaps, 99);
+    assert!(pause <= ELECTION_TIMEOUT * 5 / 2, "{pause:?} without a write after a pause");
+}
+
+/// The harness judges by nothing that is Quorate's own: the real etcd passes as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_passes_the_same_test() {
+    if !Program::Etcd.is_installed() {
+        println!("skipped: no etcd here; it is in Debian's package etcd-server");
+        return;
+    }
+    // Without pauses: 3.4 can answer stale reads after one (fixed in 3.4.42).
+    let plan = Plan { leader_pauses: 0, ..SAMPLE };
+    let found = run(Program::Etcd, plan, seed()).await;
+    println!("kills of etcd: {found}");
+}
+
+async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
+    let begun = Instant::now();
+    let mut cluster = Cluster::ready(Options::new(program, MEMBERS)).await;
+    let workload = Workload::start(&cluster, SHAPE, seed);
+    let faults = inject(&mut cluster, &workload, plan, seed).await;
+    let history = workload.finish().await;
+    cluster.wait_ready().await;
+
+    let truth = audit::truth(&cluster).await;
+    let tally = match revisions::check(&history, &truth) {
+        Ok(tally) => tally,
+        Err(violations) => panic!("seed {seed}:\n{}", violations.join("\n")),
+    };
+    let audited = audit::read_back(&cluster, &history).await;
+    assert_eq!(audited, Ok(tally.acknowledged), "read back at the revision of each");
+    let searched_keys = assert_searchable(&history, &truth);
+    let (revision, hash) = audit::assert_equal_states(&cluster).await;
+    cluster.assert_no_panic();
+    for member in 0..cluster.size() {
+        let ended = cluster.terminate(member);
+        let is_clean = program == Program::Etcd || ended.success();
+        assert!(is_clean, "member {member} did not end well after SIGTERM: {ended}");
+    }
+    Findings {
+        seed,
+        took: begun.elapsed(),
+        operations: history.len(),
+        tally,
+        searched_keys,
+        kill_gaps: gaps(&history, &faults.leader_kills),
+        pause_gaps: gaps(&history, &faults.leader_pauses),
+        restart_gaps: gaps(&history, &faults.kills_of_all),
+        revision,
+        hash,
+    }
+}
+
+/// Makes every fault of the plan, each after some writes, and waits for writes after the last.
+async fn inject(cluster: &mut Cluster, workload: &Workload, plan: Plan, seed: u64) -> Faults {
+    let mut faults = Faults::default();
+    for step in plan.steps(&mut Random::new(seed)) {
+        workload.more(plan.writes_between()).await;
+        for member in 0..cluster.size() {
+            assert!(cluster.is_running(member), "member {member} ended by itself");
+        }
+        match step {
+            Step::KillLeader { down_writes } => {
+                faults.leader_kills.push(kill_leader(cluster, workload, down_writes).await);
+            }
+            Step::PauseLeader { down_writes } => {
+                faults.leader_pauses.push(pause_leader(cluster, workload, down_writes).await);
+            }
+            Step::KillAll => faults.kills_of_all.push(kill_all(cluster, workload).await),
+        }
+    }
+    workload.more(plan.writes_between()).await;
+    faults
+}
+
+async fn kill_leader(cluster: &mut Cluster, workload: &Workload, down_writes: usize) -> Fault {
+    let leader = cluster.wait_leader().await;
+    let began = workload.now();
+    cluster.kill(leader);
+    let in_effect = workload.now();
+    workload.wait_write_after(in_effect).await;
+    workload.more(down_writes).await;
+    cluster.restart(leader);
+    cluster.wait_serving(leader).await;
+    Fault { began, in_effect }
+}
+
+async fn pause_leader(cluster: &mut Cluster, workload: &Workload, down_writes: usize) -> Fault {
+    let leader = cluster.wait_leader().await;
+    let began = workload.now();
+    cluster.stop(leader);
+    let in_effect = workload.now();
+    workload.wait_write_after(in_effect).await;
+    workload.more(down_writes).await;
+    cluster.resume(leader);
+    cluster.wait_serving(leader).await;
+    Fault { began, in_effect }
+}
+
+async fn kill_all(cluster: &mut Cluster, workload: &Workload) -> Fault {
+    let began = workload.now();
+    cluster.kill_all();
+    let in_effect = workload.now();
+    cluster.start_all();
+    cluster.wait_ready().await;
+    workload.wait_write_after(in_effect).await;
+    Fault { began, in_effect }
+}
+
+/// Asserts that the history of each shared key is linearizable without regard to revisions. Gives
+/// how many keys there were.
+fn assert_searchable(history: &[Operation], truth: &Truth) -> usize {
+    let records = truth.values().flatten();
+    let happened: BTreeSet<_> = records.clone().map(|record| record.value).collect();
+    let keys: BTreeSet<&str> =
+        records.map(|record| &*record.key).filter(|key| key.starts_with("shared/")).collect();
+    assert!(SHARED_KEYS <= keys.len(), "there are too few shared keys to say anything");
+    for key in &keys {
+        let events = events_of_key(history, key, |value| happened.contains(&value));
+        let count = events.len();
+        assert!(count <= SEARCHED_MAX, "{count} operations on {key} are too many to search");
+        assert_eq!(search(&events), Verdict::Linearizable, "the history of {key}");
+    }
+    keys.len()
+}

@@ -1,0 +1,21 @@
+//! What the tests of real processes share: clusters, clients, recorded histories and their judges.
+//!
+//! - [`cluster`] starts, kills, pauses and cleans up, for Quorate and etcd alike ([`program`]).
+//! - [`workload`] calls and records; [`history`] is what it records.
+//! - [`audit`] reads what really happened; [`revisions`] and [`search`] judge by it.
+
+pub(crate) mod audit;
+pub(crate) mod cluster;
+pub(crate) mod guardian;
+pub(crate) mod history;
+pub(crate) mod measure;
+pub(crate) mod poll;
+pub(crate) mod program;
+pub(crate) mod random;
+pub(crate) mod revisions;
+pub(crate) mod search;
+pub(crate) mod volume;
+pub(crate) mod workload;
+
+pub(crate) use cluster::{Cluster, Options};
+pub(crate) use program::Program;

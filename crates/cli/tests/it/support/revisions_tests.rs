@@ -1,0 +1,179 @@
+//! One good history, and each way to spoil it.
+
+use super::super::history::NEVER;
+use super::*;
+
+fn record(key: &str, value: u64, create_revision: i64, mod_revision: i64, version: i64) -> Record {
+    let (key, value) = (key.to_owned(), Value(value));
+    Record { key, value, create_revision, mod_revision, version }
+}
+
+fn put(value: u64) -> Call {
+    Call::Put { key: "a".to_owned(), value: Value(value) }
+}
+
+fn read(consistency: Consistency) -> Call {
+    Call::Read { prefix: String::new(), consistency }
+}
+
+fn operation(invoked: Nanos, returned: Nanos, call: Call, outcome: Outcome) -> Operation {
+    Operation { client: 0, invoked, returned, call, outcome }
+}
+
+/// a=1 at 2, a=2 at 3 (never answered), a=3 by a swap at 4 together with nothing else, b and c at 5.
+fn good() -> (Vec<Operation>, Truth) {
+    let swap = |expected, value| Call::Swap {
+        key: "a".to_owned(),
+        expected: Some(Value(expected)),
+        value: Value(value),
+    };
+    let keys = ["b".to_owned(), "c".to_owned()];
+    let a3 = record("a", 3, 2, 4, 3);
+    let (b, c) = (record("b", 6, 5, 5, 1), record("c", 6, 5, 5, 1));
+    let seen = vec![a3.clone(), b.clone(), c.clone()];
+    let history = vec![
+        operation(10, 20, put(1), Outcome::Wrote { revision: 2 }),
+        operation(21, NEVER, put(2), Outcome::Unknown),
+        operation(22, 60, swap(2, 3), Outcome::Wrote { revision: 4 }),
+        operation(61, 70, swap(2, 4), Outcome::Kept { revision: 4, seen: Some(a3.clone()) }),
+        operation(61, 70, put(5), Outcome::Refused),
+        operation(71, 80, Call::PutBoth { keys, value: Value(6) }, Outcome::Wrote { revision: 5 }),
+        operation(81, 90, read(Consistency::Linearizable), Outcome::Read { revision: 5, seen }),
+        operation(
+            81,
+            90,
+            read(Consistency::Serializable),
+            Outcome::Read { revision: 2, seen: vec![record("a", 1, 2, 2, 1)] },
+        ),
+        operation(81, NEVER, put(7), Outcome::Unknown),
+    ];
+    let truth = Truth::from([
+        (2, vec![record("a", 1, 2, 2, 1)]),
+        (3, vec![record("a", 2, 2, 3, 2)]),
+        (4, vec![a3]),
+        (5, vec![b, c]),
+    ]);
+    (history, truth)
+}
+
+fn violation(spoil: impl FnOnce(&mut Vec<Operation>, &mut Truth)) -> String {
+    let (mut history, mut truth) = good();
+    spoil(&mut history, &mut truth);
+    check(&history, &truth).expect_err("it was spoiled").join("\n")
+}
+
+#[test]
+fn a_good_history_passes_and_is_counted() {
+    let (history, truth) = good();
+    let expected = Tally {
+        acknowledged: 3,
+        unknown_happened: 1,
+        unknown_never: 1,
+        linearizable_reads: 2,
+        serializable_reads: 1,
+    };
+    assert_eq!(check(&history, &truth), Ok(expected));
+    assert_eq!(lost(&history, &truth), Vec::<&Operation>::new());
+}
+
+#[test]
+fn a_lost_write_is_noticed() {
+    let (history, mut truth) = good();
+    truth.remove(&5);
+    assert_eq!(lost(&history, &truth), [&history[5]]);
+    let told = check(&history, &truth).expect_err("a write is lost").join("\n");
+    assert!(told.contains("does not explain"), "{told}");
+    // Half of a transaction is a loss as well.
+    let (history, mut truth) = good();
+    truth.get_mut(&5).expect("it is there").pop();
+    assert_eq!(lost(&history, &truth), [&history[5]]);
+}
+
+#[test]
+fn a_write_at_another_revision_is_noticed() {
+    let told = violation(|history, _| history[0].outcome = Outcome::Wrote { revision: 3 });
+    assert!(told.contains("does not explain"), "{told}");
+}
+
+#[test]
+fn a_write_that_nobody_asked_for_is_noticed() {
+    let told = violation(|_, truth| {
+        truth.insert(6, vec![record("d", 99, 6, 6, 1)]);
+    });
+    assert!(told.contains("nobody wrote this"), "{told}");
+}
+
+#[test]
+fn a_write_done_twice_is_noticed() {
+    let told = violation(|_, truth| {
+        truth.insert(6, vec![record("a", 3, 2, 6, 4)]);
+    });
+    assert!(told.contains("written twice"), "{told}");
+}
+
+#[test]
+fn a_refused_write_that_happened_is_noticed() {
+    let told = violation(|_, truth| {
+        truth.insert(6, vec![record("a", 5, 2, 6, 4)]);
+    });
+    assert!(told.contains("Refused"), "{told}");
+}
+
+#[test]
+fn a_missing_revision_is_noticed() {
+    let told = violation(|_, truth| {
+        truth.remove(&3);
+    });
+    assert!(told.contains("the revision before 4"), "{told}");
+    assert!(told.contains("version 2 of its key"), "{told}");
+}
+
+#[test]
+fn a_swap_without_its_condition_is_noticed() {
+    let told = violation(|history, _| {
+        let Call::Swap { expected, .. } = &mut history[2].call else { return };
+        *expected = Some(Value(1));
+    });
+    assert!(told.contains("does not explain"), "{told}");
+}
+
+#[test]
+fn a_swap_that_should_have_been_made_is_noticed() {
+    let told = violation(|history, _| {
+        let Call::Swap { expected, .. } = &mut history[3].call else { return };
+        *expected = Some(Value(3));
+    });
+    assert!(told.contains("does not explain"), "{told}");
+}
+
+#[test]
+fn a_stale_read_is_noticed_and_an_old_serializable_one_is_not() {
+    let told = violation(|history, _| {
+        history[6].outcome = history[7].outcome.clone();
+    });
+    assert!(told.contains("was known before"), "{told}");
+}
+
+#[test]
+fn a_read_of_another_state_is_noticed() {
+    let told = violation(|history, _| {
+        let Outcome::Read { seen, .. } = &mut history[6].outcome else { return };
+        seen.pop();
+    });
+    assert!(told.contains("does not explain"), "{told}");
+}
+
+#[test]
+fn a_write_ordered_before_an_answer_it_followed_is_noticed() {
+    let told = violation(|history, _| history[1].invoked = 65);
+    assert!(told.contains("was known before"), "{told}");
+}
+
+#[test]
+fn a_read_of_what_was_not_asked_for_yet_is_noticed() {
+    let told = violation(|history, _| {
+        history[7].invoked = 1;
+        history[7].returned = 9;
+    });
+    assert!(told.contains("before it was asked for"), "{told}");
+}
