@@ -43,8 +43,8 @@ pub(crate) struct DiskMap {
     /// Checked before each commit; none while the file is only being staged.
     horizon: Option<Arc<Horizon>>,
     state: RwLock<State>,
-    /// Held for as long as the file is in use.
-    lock: Option<Arc<dyn DiskLock>>,
+    /// Held for as long as the file is in use by the state machine.
+    _lock: Option<Arc<dyn DiskLock>>,
 }
 
 enum State {
@@ -140,24 +140,17 @@ impl DiskMap {
             cache_bytes,
             horizon: None,
             state: RwLock::new(State::Poisoned(MapError::BadStructure)),
-            lock: None,
+            _lock: None,
         };
         let handle = map.open_database()?;
         *map.state.write().expect("nobody else has it yet") = State::Open(handle);
         Ok(map)
     }
 
-    /// Whether it is in use by the state machine, and not only being made.
-    fn is_attached(&self) -> bool {
-        self.lock.is_some()
-    }
-
     /// From now on the map is the state machine's: it holds the directory's lock, and its commits
     /// are checked against the log.
-    pub(crate) fn attach(mut self, horizon: Arc<Horizon>, lock: Arc<dyn DiskLock>) -> Self {
-        self.horizon = Some(horizon);
-        self.lock = Some(lock);
-        self
+    pub(crate) fn attach(self, horizon: Arc<Horizon>, lock: Arc<dyn DiskLock>) -> Self {
+        Self { horizon: Some(horizon), _lock: Some(lock), ..self }
     }
 
     fn open_database(&self) -> Result<Handle, MapError> {
@@ -254,7 +247,6 @@ impl DiskMap {
     }
 
     fn assert_behind_log(&self, checkpoint: &Checkpoint) {
-        assert_eq!(self.is_attached(), self.horizon.is_some(), "both come together");
         if let Some(horizon) = &self.horizon {
             assert!(
                 Index(checkpoint.position.index) <= horizon.log(),

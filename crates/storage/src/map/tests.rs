@@ -128,7 +128,7 @@ fn garbage_is_no_map() {
 }
 
 #[test]
-fn a_failed_sync_poisons_the_map_and_a_failed_read_as_well() {
+fn a_failed_sync_poisons_the_map() {
     let disk = SimDisk::new();
     let map = create(&disk);
     map.commit(&commit(vec![record(2, b"one")])).expect("a healthy disk");
@@ -144,11 +144,5 @@ fn a_failed_sync_poisons_the_map_and_a_failed_read_as_well() {
     assert!(map.get(Revision::new(2, 1)).is_err());
 
     drop(map);
-    let map = reopen(&disk).expect("the disk is healthy again");
-    let reads = disk.reads();
-    disk.fail_read(reads);
-    let limit = ScanLimit { records: 10, bytes: 1000 };
-    if disk.reads() == reads && map.scan(Revision::FIRST, limit).is_err() {
-        assert!(map.checkpoint().is_err(), "poisoned");
-    }
+    reopen(&disk).expect("the disk is healthy again").checkpoint().expect("and its data whole");
 }
