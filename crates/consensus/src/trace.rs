@@ -119,6 +119,8 @@ pub enum Reason {
     LogBehind,
     /// A leader is alive: stickiness.
     LeaderAlive,
+    /// The node asks for the same, with a log as new and a higher name.
+    Outranked,
     /// The asker's log qualifies.
     LogUpToDate,
     /// The entry before the appended ones is missing.

@@ -141,6 +141,11 @@ impl<R: Rules> Raft<R> {
             return;
         }
         let entries = self.log.entries(first, upto, room);
+        // One entry alone always fits; one more does not.
+        let is_waiting = !self.delivery.outstanding.is_empty();
+        if is_waiting && self.log.entries(first, first, room).all(|entry| room < entry.cost()) {
+            return;
+        }
         let bytes = hand_over(entries.cloned(), &mut self.effects.committed);
         if let Some(entry) = self.effects.committed.last() {
             self.delivery.add(entry.index, bytes);

@@ -163,14 +163,7 @@ impl<R: Rules> Raft<R> {
 
     /// A peer asks whether it could win the term after its own.
     pub(super) fn on_pre_vote(&mut self, from: NodeId, asked: Term, last: Position) {
-        let refusal = if self.hears_leader() {
-            Some(Reason::LeaderAlive)
-        } else if last < self.log.last_position() {
-            Some(Reason::LogBehind)
-        } else {
-            None
-        };
-        let verdict = if let Some(reason) = refusal {
+        let verdict = if let Some(reason) = self.pre_vote_refusal(from, last) {
             self.trace(What::Refused { to: from, round: asked.0 }, reason);
             Verdict::Refused
         } else {
@@ -178,6 +171,23 @@ impl<R: Rules> Raft<R> {
             Verdict::Granted
         };
         self.send(from, Body::PreVoteReply { asked, verdict });
+    }
+
+    fn pre_vote_refusal(&self, from: NodeId, last: Position) -> Option<Reason> {
+        if self.hears_leader() {
+            return Some(Reason::LeaderAlive);
+        }
+        let own = self.log.last_position();
+        if last < own {
+            return Some(Reason::LogBehind);
+        }
+        // Of two that ask each other at the same time, the same one gives way at both ends, so that
+        // they do not go on to split the votes.
+        let asks_too = matches!(self.state, State::PreCandidate(_));
+        if asks_too && (last, from) < (own, self.config.node) {
+            return Some(Reason::Outranked);
+        }
+        None
     }
 
     /// Puts off a hurried campaign of its own: two that start at once split the votes. The

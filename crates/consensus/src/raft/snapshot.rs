@@ -46,9 +46,9 @@ impl<R: Rules> Raft<R> {
 
     /// Gives the log up for the snapshot. Acknowledged when the host has taken it over.
     fn install(&mut self, meta: Meta, position: Position) {
-        let first = self.log.compacted().index.next();
-        if first <= self.log.last() {
-            self.durability.write(Write::TruncateFrom(first));
+        // What lies at and below the snapshot goes with its installation.
+        if meta.index < self.log.last() {
+            self.durability.write(Write::TruncateFrom(meta.index.next()));
         }
         self.durability.write(Write::Install(meta.clone()));
         self.log.install(position, meta.time);

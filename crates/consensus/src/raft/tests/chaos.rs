@@ -70,11 +70,7 @@ fn step<R: Rules>(world: &mut World<R>, loss: u64, compacts: u64) {
             world.crash(node);
             world.mark("crashed");
         }
-        950..965 => {
-            if !world.nodes.contains_key(&node) {
-                world.start(node);
-            }
-        }
+        950..965 if !world.nodes.contains_key(&node) => world.start(node),
         965..968 => {
             let peer = any_node(world);
             world.handle(node, Input::Disconnected { peer });

@@ -134,6 +134,8 @@ pub(super) struct World<R: Rules> {
     pub network: Vec<(NodeId, NodeId, Message)>,
     pub cut: BTreeSet<(NodeId, NodeId)>,
     pub errands: Vec<Errand>,
+    /// Whether errands are left undone.
+    pub is_host_idle: bool,
     pub traces: Vec<(NodeId, TraceEvent)>,
     pub misbehaved: Vec<(NodeId, Misbehaved)>,
     pub outcomes: BTreeMap<ProposalId, Proposed>,
@@ -180,6 +182,7 @@ impl<R: Rules> World<R> {
             network: Vec::new(),
             cut: BTreeSet::new(),
             errands: Vec::new(),
+            is_host_idle: false,
             traces: Vec::new(),
             misbehaved: Vec::new(),
             outcomes: BTreeMap::new(),
@@ -614,7 +617,7 @@ impl<R: Rules> World<R> {
         for _ in 0..10_000 {
             self.drain_all();
             let is_quiet = self.network.is_empty()
-                && self.errands.is_empty()
+                && (self.errands.is_empty() || self.is_host_idle)
                 && self.nodes.values().all(|host| host.inbox.is_empty())
                 && self.nodes.keys().all(|node| self.disks[node].queue.is_empty());
             if is_quiet {
@@ -627,7 +630,7 @@ impl<R: Rules> World<R> {
                 self.sync_one(node);
                 self.apply_one(node);
             }
-            if !self.errands.is_empty() {
+            if !self.errands.is_empty() && !self.is_host_idle {
                 self.run_errand(0);
             }
         }
