@@ -130,7 +130,7 @@ fn spread(what: &str, gaps: &[Duration]) -> String {
         return format!("no {what}");
     }
     let (middle, high) = (percentile(gaps, 50), percentile(gaps, 99));
-    format!("{} {what} {:.0?}/{:.0?}", gaps.len(), middle, high)
+    format!("{} {what} {}/{} ms", gaps.len(), middle.as_millis(), high.as_millis())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

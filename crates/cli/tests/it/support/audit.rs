@@ -134,8 +134,8 @@ async fn at_revision(
     }
 }
 
-/// Reads each acknowledged write back at its own revision, from one member after the other. Gives
-/// how many were read, and the first that was not as written.
+/// Reads each acknowledged write back at its own revision, each member's share from that member
+/// itself. Gives how many were read, or one that was not as written.
 pub(crate) async fn read_back(
     cluster: &Cluster,
     history: &[Operation],
@@ -143,6 +143,7 @@ pub(crate) async fn read_back(
     let acknowledged: Vec<Operation> =
         history.iter().filter(|operation| operation.is_acknowledged_write()).cloned().collect();
     let count = acknowledged.len();
+    wait_level(cluster).await;
     let mut readers = JoinSet::new();
     for (place, part) in acknowledged.chunks(count.div_ceil(AT_ONCE).max(1)).enumerate() {
         readers.spawn(read_part(cluster.kv(place % cluster.size()), part.to_vec()));
@@ -172,9 +173,8 @@ async fn read_part(
     Ok(())
 }
 
-/// Waits until every member has applied the same entries, and asserts that all have made the same
-/// of them. Gives the revision and the hash.
-pub(crate) async fn assert_equal_states(cluster: &Cluster) -> (i64, u32) {
+/// Waits until every member has applied the same entries.
+async fn wait_level(cluster: &Cluster) {
     poll::until("all members have applied the same", CATCH_UP_LIMIT, async || {
         let mut applied = Vec::new();
         for member in 0..cluster.size() {
@@ -184,6 +184,12 @@ pub(crate) async fn assert_equal_states(cluster: &Cluster) -> (i64, u32) {
         applied.windows(2).all(|pair| pair[0] == pair[1]).then_some(())
     })
     .await;
+}
+
+/// Waits until every member has applied the same entries, and asserts that all have made the same
+/// of them. Gives the revision and the hash.
+pub(crate) async fn assert_equal_states(cluster: &Cluster) -> (i64, u32) {
+    wait_level(cluster).await;
     let mut hashes = Vec::new();
     let mut revision = 0;
     for member in 0..cluster.size() {
