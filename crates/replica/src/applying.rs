@@ -5,19 +5,18 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use quorate_codec::peer::{SnapshotMessage, TransferId};
-use quorate_codec::{decode_command, decode_members, encode_command, encode_members};
-use quorate_consensus::{
-    Ballot, ClusterTime, Entry, Index, Instant, Members, Meta, NodeId, Payload, SendSnapshot,
-};
+use quorate_codec::{decode_command, encode_command};
+use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Checkpoint, Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, Response,
-    Rules, Step, Store,
+    Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, Response, Rules, Step,
+    Store,
 };
 
 use crate::compaction::{CommitPolicy, Compaction};
 use crate::incoming::{Incoming, Reaction, StagingOp};
+use crate::meta::{members_to_bytes, meta_of};
 use crate::outgoing::Outgoing;
 use crate::reading::{ReadRequest, ReadResponse, Reading};
 use crate::request::Ticket;
@@ -153,7 +152,7 @@ impl<R: Rules> Applying<R> {
             self.applied()
         );
         let context = context_of(entry);
-        self.compaction.on_applied(now);
+        self.compaction.on_dirty(now);
         match &entry.payload {
             Payload::Noop => self.store.apply_nothing(context),
             Payload::Members(members) => {
@@ -195,8 +194,9 @@ impl<R: Rules> Applying<R> {
     /// A peer needs a snapshot.
     pub fn on_snapshot_needed(&mut self, now: Instant, needed: SendSnapshot) {
         assert!(needed.at_least <= self.applied(), "a snapshot is needed beyond what is applied");
-        let message = self.outgoing.offer(now, needed.to, &mut self.store, meta_of);
+        let message = self.outgoing.offer(now, needed, &mut self.store, meta_of);
         self.effects.messages.push((needed.to, message));
+        self.has_compaction_work = true;
     }
 
     /// A peer's message about a snapshot.
@@ -208,9 +208,7 @@ impl<R: Rules> Applying<R> {
     ) -> Result<(), Damage> {
         match message {
             SnapshotMessage::Offer { transfer, meta, .. } => {
-                let applied = self.applied().0;
-                let reaction = self.incoming.on_offer(now, from, transfer, meta, applied);
-                self.react(reaction);
+                self.on_offer(now, from, transfer, meta);
             }
             SnapshotMessage::Pull { transfer, from: revision } => {
                 let chunk = self.outgoing.chunk(now, from, transfer, revision, &self.store)?;
@@ -221,7 +219,7 @@ impl<R: Rules> Applying<R> {
                 self.react(reaction);
             }
             SnapshotMessage::Held { transfer, .. } => {
-                if let Some(meta) = self.outgoing.end(from, transfer, &mut self.store) {
+                if let Some(meta) = self.end_outgoing(from, transfer) {
                     self.effects.notes.push(Note::SnapshotSent { to: from, meta });
                 }
             }
@@ -230,15 +228,35 @@ impl<R: Rules> Applying<R> {
         Ok(())
     }
 
+    fn on_offer(&mut self, now: Instant, from: NodeId, transfer: TransferId, meta: Meta) {
+        let reaction = if self.is_installing {
+            self.incoming.on_offer_while_installing(from, transfer, meta)
+        } else {
+            let applied = self.applied().0;
+            self.incoming.on_offer(now, from, transfer, meta, applied)
+        };
+        self.react(reaction);
+    }
+
     fn on_aborted(&mut self, from: NodeId, transfer: TransferId) {
         self.incoming.on_aborted(from, transfer);
-        if self.outgoing.end(from, transfer, &mut self.store).is_some() {
+        if self.end_outgoing(from, transfer).is_some() {
             self.effects.notes.push(Note::SnapshotFailed { to: from });
         }
     }
 
-    /// The host has done the staging work it was given; `Err` if it could not.
+    /// What the snapshot held back may now be compacted.
+    fn end_outgoing(&mut self, to: NodeId, transfer: TransferId) -> Option<Meta> {
+        let meta = self.outgoing.end(to, transfer, &mut self.store)?;
+        self.has_compaction_work = true;
+        Some(meta)
+    }
+
+    /// The host has done the staging work of one drain; `Err` if it could not.
     pub fn on_staged(&mut self, now: Instant, result: Result<(), StagingFailed>) {
+        if !self.incoming.is_last_acknowledged() || !self.effects.staging.is_empty() {
+            return;
+        }
         let reaction = match result {
             Ok(()) => self.incoming.on_staging_done(now),
             Err(StagingFailed) => self.incoming.on_staging_failed(),
@@ -306,10 +324,10 @@ impl<R: Rules> Applying<R> {
         if self.is_installing {
             return;
         }
-        let Some(commit) = self.store.begin_commit(COMMIT_BYTES_MAX) else { return };
         self.compaction.on_commit_begun();
-        if commit.checkpoint.position != self.store.position() {
-            self.compaction.on_applied(now);
+        let Some(commit) = self.store.begin_commit(COMMIT_BYTES_MAX) else { return };
+        if commit.checkpoint.position != self.store.position() || self.store.has_removes() {
+            self.compaction.on_dirty(now);
         }
         self.committing = Some((commit.id, meta_of(&commit.checkpoint)));
         self.effects.commit = Some(commit);
@@ -318,30 +336,46 @@ impl<R: Rules> Applying<R> {
     /// Does a slice of what is waiting and hands out everything the host must do.
     pub fn effects(&mut self, now: Instant) -> Result<ApplyingEffects, Damage> {
         self.serve_reads(now)?;
-        self.compact_a_little()?;
-        let reaction = self.incoming.wake(now);
-        self.react(reaction);
-        for to in self.outgoing.expire(now, &mut self.store) {
-            self.effects.notes.push(Note::SnapshotFailed { to });
-        }
+        self.wake_transfers(now);
+        self.compact_a_little(now)?;
         if self.committing.is_none() && self.compaction.is_due(now, self.store.uncommitted_bytes())
         {
             self.begin_commit(now);
         }
         self.tell_progress();
+        if !self.effects.staging.is_empty() {
+            self.incoming.on_staging_given();
+        }
         Ok(core::mem::take(&mut self.effects))
     }
 
+    /// A read that ended lets compaction go on.
     fn serve_reads(&mut self, now: Instant) -> Result<(), Damage> {
         let applied = self.applied();
+        let had_slices = self.reading.has_slices();
         let answers = self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS)?;
+        self.has_compaction_work |= had_slices && !answers.is_empty();
         self.effects.answers.extend(answers);
         Ok(())
     }
 
-    fn compact_a_little(&mut self) -> Result<(), Damage> {
+    fn wake_transfers(&mut self, now: Instant) {
+        let reaction = self.incoming.wake(now);
+        self.react(reaction);
+        for to in self.outgoing.expire(now, &mut self.store) {
+            self.has_compaction_work = true;
+            self.effects.notes.push(Note::SnapshotFailed { to });
+        }
+        self.effects.messages.extend(self.outgoing.repeat_offers(now));
+    }
+
+    /// What is removed here leaves the disk with the next commit.
+    fn compact_a_little(&mut self, now: Instant) -> Result<(), Damage> {
         if self.has_compaction_work {
             self.has_compaction_work = self.store.compact_step(SLICE_RECORDS)? == Step::More;
+            if self.store.has_removes() {
+                self.compaction.on_dirty(now);
+            }
         }
         while let Some((revision, ..)) = self.compacting.front() {
             if !self.store.is_compacted_physically(*revision) {
@@ -396,30 +430,4 @@ fn context_of(entry: &Entry) -> Context {
     let position =
         LogPosition { index: entry.index.0, round: entry.ballot.round, node: entry.ballot.node.0 };
     Context { position, time: quorate_kv::ClusterTime(entry.time.0) }
-}
-
-/// Where in the log a checkpoint stands.
-pub fn meta_of(checkpoint: &Checkpoint) -> Meta {
-    let LogPosition { index, round, node } = checkpoint.position;
-    Meta {
-        index: Index(index),
-        ballot: Ballot { round, node: NodeId(node) },
-        time: ClusterTime(checkpoint.time.0),
-        members: members_of(&checkpoint.members),
-    }
-}
-
-/// The members in a checkpoint: none in one that was made before any were known.
-fn members_of(bytes: &Bytes) -> Members {
-    if bytes.is_empty() {
-        return Members::default();
-    }
-    decode_members(&mut bytes.clone()).expect("the checkpoint's members were encoded here")
-}
-
-/// The members as the state machine keeps them, opaque to it.
-pub fn members_to_bytes(members: &Members) -> Bytes {
-    let mut bytes = BytesMut::new();
-    encode_members(members, &mut bytes);
-    bytes.freeze()
 }

@@ -48,8 +48,8 @@ impl Compaction {
         Self { policy, durable: VecDeque::new(), compacted, dirty_since: None }
     }
 
-    /// Something was applied that the disk has not taken.
-    pub(crate) fn on_applied(&mut self, now: Instant) {
+    /// Something was applied, or freed, that the disk has not taken.
+    pub(crate) fn on_dirty(&mut self, now: Instant) {
         self.dirty_since.get_or_insert(now);
     }
 

@@ -6,15 +6,19 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use quorate_codec::{COMMAND_BYTES_MAX, decode_command};
 use quorate_consensus::{Ballot, Incarnation, NodeId, ProposalId};
+use quorate_kv::{Limits, validate};
 
-/// The highest sequence seen from each origin since this node started.
+/// The highest sequence seen from each origin since this node started: one number per peer, since a
+/// node has one incarnation for as long as it is a member.
 #[derive(Debug)]
 pub(crate) struct ForwardGate {
     node: NodeId,
     /// Rounds above this one began in this life of the node.
     round_at_start: u64,
-    seen: BTreeMap<(NodeId, Incarnation), u64>,
+    seen: BTreeMap<NodeId, (Incarnation, u64)>,
 }
 
 /// What to do with a forwarded proposal.
@@ -47,11 +51,19 @@ impl ForwardGate {
         if ballot.round <= self.round_at_start {
             return Passage::Drop;
         }
-        let seen = self.seen.entry((id.node, id.incarnation)).or_default();
-        if id.sequence <= *seen {
+        let (incarnation, seen) = self.seen.entry(id.node).or_insert((id.incarnation, 0));
+        if *incarnation != id.incarnation || id.sequence <= *seen {
             return Passage::Drop;
         }
         *seen = id.sequence;
         if leading == Some(ballot) { Passage::Take } else { Passage::Refuse }
     }
+}
+
+/// Whether a peer's bytes are what a client may propose: anything else must not reach the log, where
+/// every replica would meet it. What a request may cost is for the node that took it to say.
+pub(crate) fn is_command(payload: &Bytes) -> bool {
+    let limits = Limits { txn_ops_max: usize::MAX, request_bytes_max: usize::MAX };
+    payload.len() <= COMMAND_BYTES_MAX
+        && decode_command(payload.clone()).is_ok_and(|command| validate(&command, &limits).is_ok())
 }

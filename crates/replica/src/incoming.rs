@@ -9,10 +9,12 @@ use quorate_codec::peer::{SnapshotChunk, SnapshotMessage, TransferId};
 use quorate_consensus::{Instant, Meta, NodeId};
 use quorate_kv::{Checkpoint, Record, Revision};
 
+use crate::meta::decode_meta_of;
+
 /// How long an asked-for chunk may take before it is asked for again.
 const PULL_RETRY: Duration = Duration::from_millis(500);
 
-/// How long a sender may be silent before another may take its place.
+/// How long a sender that was asked may be silent before another may take its place.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// What the host must do with the file under construction.
@@ -30,6 +32,9 @@ pub enum StagingOp {
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     transfer: Option<Transfer>,
+    /// Pieces of staging work that the host has and has not acknowledged. Those of a transfer that
+    /// was given up count too: only the acknowledgement of the newest piece says that all is done.
+    outstanding: u64,
 }
 
 #[derive(Debug)]
@@ -38,6 +43,8 @@ struct Transfer {
     from: NodeId,
     meta: Meta,
     step: Step,
+    /// From where records were asked for last.
+    asked: Revision,
     heard_at: Instant,
     retry_at: Instant,
 }
@@ -46,10 +53,10 @@ struct Transfer {
 enum Step {
     /// The host prepares the file.
     Beginning,
-    /// The chunk from this revision was asked for.
-    Pulling(Revision),
-    /// The host writes a chunk; this one is next.
-    Writing(Option<Revision>),
+    /// A chunk was asked for.
+    Pulling,
+    /// The host writes a chunk; the one from here is next.
+    Writing(Revision),
     /// The host has the last chunk and checks the whole.
     Finishing,
     /// The snapshot is whole and durable, waiting to be installed.
@@ -88,15 +95,39 @@ impl Incoming {
             if transfer.is(from, id) {
                 return transfer.resume(now);
             }
-            if now < transfer.heard_at + SILENCE_MAX && transfer.from != from {
+            if transfer.from == from && id < transfer.id {
+                return Reaction::default();
+            }
+            if transfer.from != from && !transfer.is_silent(now) {
                 return Reaction::message(from, SnapshotMessage::Aborted { transfer: id });
             }
         }
         let staging = vec![StagingOp::Begin(meta.clone())];
-        let retry_at = now + PULL_RETRY;
-        let step = Step::Beginning;
-        self.transfer = Some(Transfer { id, from, meta, step, heard_at: now, retry_at });
+        self.transfer = Some(Transfer {
+            id,
+            from,
+            meta,
+            step: Step::Beginning,
+            asked: Revision::FIRST,
+            heard_at: now,
+            retry_at: now + PULL_RETRY,
+        });
         Reaction { staging, ..Reaction::default() }
+    }
+
+    /// A peer offers a snapshot while one is being installed: that one is confirmed, another has
+    /// to wait.
+    pub(crate) fn on_offer_while_installing(
+        &self,
+        from: NodeId,
+        id: TransferId,
+        meta: Meta,
+    ) -> Reaction {
+        let is_held = self.transfer.as_ref().is_some_and(|transfer| transfer.holds(&meta));
+        if is_held {
+            return Reaction::message(from, SnapshotMessage::Held { transfer: id, meta });
+        }
+        Reaction::message(from, SnapshotMessage::Aborted { transfer: id })
     }
 
     /// A chunk arrived. Chunks that were not asked for are dropped.
@@ -110,21 +141,34 @@ impl Incoming {
         let Some(transfer) = self.transfer.as_mut().filter(is_ours) else {
             return Reaction::default();
         };
-        if transfer.step != Step::Pulling(chunk.from) {
+        if transfer.step != Step::Pulling || transfer.asked != chunk.from {
             return Reaction::default();
         }
         transfer.heard_at = now;
         let mut staging = vec![StagingOp::Write(chunk.records)];
         match (chunk.next, chunk.checkpoint) {
-            (Some(next), _) if next > chunk.from => transfer.step = Step::Writing(Some(next)),
-            (None, Some(checkpoint)) => {
+            (Some(next), _) if chunk.from < next => transfer.step = Step::Writing(next),
+            (None, Some(checkpoint)) if transfer.ends_with(&checkpoint) => {
                 staging.push(StagingOp::Finish(Box::new(checkpoint)));
                 transfer.step = Step::Finishing;
             }
-            // Neither a next chunk nor an end: no correct sender says so.
+            // Neither a next chunk nor the end of what was offered: no correct sender says so.
             _ => return self.abort(),
         }
         Reaction { staging, ..Reaction::default() }
+    }
+
+    /// The host was given a piece of staging work, to be acknowledged in its turn.
+    pub(crate) fn on_staging_given(&mut self) {
+        self.outstanding += 1;
+    }
+
+    /// The host has done, or failed to do, the oldest piece it had. Whether that was the last: only
+    /// then it speaks of the transfer under way.
+    pub(crate) fn is_last_acknowledged(&mut self) -> bool {
+        self.outstanding =
+            self.outstanding.checked_sub(1).expect("staging ended that was not given");
+        self.outstanding == 0
     }
 
     /// The host has done all that was asked of it.
@@ -132,12 +176,13 @@ impl Incoming {
         let Some(transfer) = &mut self.transfer else { return Reaction::default() };
         match transfer.step {
             Step::Beginning => transfer.pull(now, Revision::FIRST),
-            Step::Writing(Some(next)) => transfer.pull(now, next),
-            Step::Writing(None) | Step::Finishing => {
+            Step::Writing(next) => transfer.pull(now, next),
+            Step::Finishing => {
                 transfer.step = Step::Held;
+                transfer.heard_at = now;
                 Reaction { staged: Some(transfer.meta.clone()), ..transfer.announce() }
             }
-            Step::Pulling(_) | Step::Held => Reaction::default(),
+            Step::Pulling | Step::Held => Reaction::default(),
         }
     }
 
@@ -167,10 +212,10 @@ impl Incoming {
         if now < transfer.retry_at {
             return Reaction::default();
         }
+        transfer.retry_at = now + PULL_RETRY;
         match transfer.step {
-            Step::Pulling(from) => transfer.pull(now, from),
+            Step::Pulling => transfer.ask(),
             Step::Beginning | Step::Writing(_) | Step::Finishing | Step::Held => {
-                transfer.retry_at = now + PULL_RETRY;
                 Reaction::default()
             }
         }
@@ -192,10 +237,28 @@ impl Transfer {
         self.step == Step::Held && self.meta == *meta
     }
 
+    /// Whether the sender owes something for too long. While this node is at work it does not.
+    fn is_silent(&self, now: Instant) -> bool {
+        let is_waiting = matches!(self.step, Step::Pulling | Step::Held);
+        is_waiting && self.heard_at + SILENCE_MAX <= now
+    }
+
     fn pull(&mut self, now: Instant, from: Revision) -> Reaction {
-        self.step = Step::Pulling(from);
+        self.step = Step::Pulling;
+        self.asked = from;
+        self.heard_at = now;
         self.retry_at = now + PULL_RETRY;
-        Reaction::message(self.from, SnapshotMessage::Pull { transfer: self.id, from })
+        self.ask()
+    }
+
+    fn ask(&self) -> Reaction {
+        let pull = SnapshotMessage::Pull { transfer: self.id, from: self.asked };
+        Reaction::message(self.from, pull)
+    }
+
+    /// Whether a checkpoint is that of the snapshot which was offered.
+    fn ends_with(&self, checkpoint: &Checkpoint) -> bool {
+        decode_meta_of(checkpoint).is_ok_and(|meta| meta == self.meta)
     }
 
     fn announce(&self) -> Reaction {
@@ -203,14 +266,11 @@ impl Transfer {
         Reaction::message(self.from, SnapshotMessage::Held { transfer: self.id, meta })
     }
 
-    /// The same snapshot is offered again: go on where it stopped.
+    /// The same snapshot is offered again, because the sender has heard nothing for a while: tell it
+    /// that all is well. A chunk that it sends although none is wanted yet is dropped.
     fn resume(&mut self, now: Instant) -> Reaction {
         self.heard_at = now;
-        match self.step {
-            Step::Pulling(from) => self.pull(now, from),
-            Step::Held => self.announce(),
-            Step::Beginning | Step::Writing(_) | Step::Finishing => Reaction::default(),
-        }
+        if self.step == Step::Held { self.announce() } else { self.ask() }
     }
 }
 

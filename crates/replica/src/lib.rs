@@ -9,6 +9,7 @@ mod compaction;
 mod forwards;
 mod incoming;
 mod limits;
+mod meta;
 mod ordering;
 mod ordering_io;
 mod outbox;
@@ -17,13 +18,13 @@ mod proposals;
 mod reading;
 mod reads;
 mod request;
+mod wish;
 
-pub use applying::{
-    Answer, Applying, ApplyingEffects, Note, StagingFailed, members_to_bytes, meta_of,
-};
+pub use applying::{Answer, Applying, ApplyingEffects, Note, StagingFailed};
 pub use compaction::CommitPolicy;
 pub use incoming::StagingOp;
 pub use limits::Limits;
+pub use meta::{members_to_bytes, meta_of};
 pub use ordering::Ordering;
 pub use ordering_io::{OrderingEffects, OrderingInput, Origin};
 pub use reading::{ReadRequest, ReadResponse};

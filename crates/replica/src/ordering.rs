@@ -4,20 +4,20 @@
 //! engine's effects into work for the host and committed entries for the applying half.
 
 use bytes::Bytes;
-use quorate_codec::decode_command;
 use quorate_codec::peer::{ForwardedProposal, PeerMessage};
 use quorate_consensus::{
     Ballot, Effects, Engine, Entry, Envelope, Index, Input, Instant, Meta, NodeId, Outcome,
     ProposalId, Proposed, Refusal, RequestId, Status, TransferError,
 };
 
-use crate::forwards::{ForwardGate, Passage};
+use crate::forwards::{ForwardGate, Passage, is_command};
 use crate::limits::Limits;
 use crate::ordering_io::{OrderingEffects, OrderingInput, Origin};
 use crate::outbox::Outbox;
 use crate::proposals::{Expired, Proposals};
 use crate::reads::Reads;
 use crate::request::{Ending, Ticket};
+use crate::wish::Wish;
 
 /// The ordering half of one node.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Ordering<E: Engine> {
     outbox: Outbox<E::Message>,
     /// The ballot of the last entry handed to the applying half.
     delivered: Ballot,
+    /// The last position that the applying half has, or was handed.
+    reached: Index,
     /// A leader that refused, and until when it is left in peace.
     hold: Option<(Ballot, Instant)>,
     leader: Option<Ballot>,
@@ -39,13 +41,6 @@ pub struct Ordering<E: Engine> {
     wish: Wish,
     transfers: Vec<(RequestId, Ticket)>,
     next_transfer: u64,
-}
-
-/// What a node wants in the log for itself, offered once per leadership and waited for by nobody.
-#[derive(Debug, Default)]
-struct Wish {
-    command: Option<Bytes>,
-    offered: Option<Ballot>,
 }
 
 impl<E: Engine> Ordering<E> {
@@ -59,6 +54,7 @@ impl<E: Engine> Ordering<E> {
             gate: ForwardGate::new(origin.node, status.ballot.round),
             outbox: Outbox::default(),
             delivered: Ballot::ZERO,
+            reached: status.applied,
             hold: None,
             leader: None,
             staged: None,
@@ -98,7 +94,7 @@ impl<E: Engine> Ordering<E> {
             }
             OrderingInput::Storage(state) => self.engine.handle(now, Input::Storage(state)),
             OrderingInput::Backlog(bytes) => self.backlog = bytes,
-            OrderingInput::Wish(command) => self.wish = Wish { command, offered: None },
+            OrderingInput::Wish(command) => self.wish = Wish::new(command),
         }
     }
 
@@ -119,9 +115,14 @@ impl<E: Engine> Ordering<E> {
         if self.has_work_at(now) {
             return Some(now);
         }
-        let hold = self.hold.filter(|_| self.has_held()).map(|(_, until)| until);
-        let deadlines =
-            [self.engine.deadline(), self.proposals.deadline(), self.reads.deadline(), hold];
+        let leader = self.engine.leader();
+        let wish = self.wish.deadline().filter(|_| leader.is_some_and(|it| it.node == self.node));
+        let has_held = self.has_held() || wish.is_some();
+        let hold = self.hold.filter(|_| has_held).map(|(_, until)| until);
+        let wish = wish.filter(|_| self.hold.is_none());
+        let (engine, proposals, reads) =
+            (self.engine.deadline(), self.proposals.deadline(), self.reads.deadline());
+        let deadlines = [engine, proposals, reads, hold, wish];
         deadlines.into_iter().flatten().min()
     }
 
@@ -141,7 +142,9 @@ impl<E: Engine> Ordering<E> {
             PeerMessage::Forward { ballot, proposals } => {
                 self.on_forward(now, from, ballot, proposals);
             }
-            PeerMessage::ForwardRefused { refused } => self.on_forward_refused(now, refused),
+            PeerMessage::ForwardRefused { refused } => {
+                self.on_forward_refused(now, from, refused);
+            }
             PeerMessage::Read { ballot, id } => self.on_peer_read(now, from, ballot, id),
             PeerMessage::ReadReleased { id, index } => self.on_read_released(from, id, index),
             PeerMessage::ReadRefused { id, refusal } => {
@@ -154,13 +157,14 @@ impl<E: Engine> Ordering<E> {
     }
 
     /// A snapshot is installed only where its bytes are held: a leader that was told so by an
-    /// earlier life of this node will offer it again.
+    /// earlier life of this node will offer it again. One that brings no news is passed on, for
+    /// the leader may have missed that it is installed.
     fn on_engine_message(&mut self, now: Instant, from: NodeId, message: E::Message) {
-        let meta = E::snapshot_in(&message);
-        if meta.is_some() && meta != self.staged.as_ref() {
-            return;
+        let is_usable = E::snapshot_in(&message)
+            .is_none_or(|meta| meta.index <= self.reached || self.staged.as_ref() == Some(meta));
+        if is_usable {
+            self.engine.handle(now, Input::Message { from, message });
         }
-        self.engine.handle(now, Input::Message { from, message });
     }
 
     fn on_write(&mut self, now: Instant, ticket: Ticket, command: Bytes) {
@@ -203,6 +207,7 @@ impl<E: Engine> Ordering<E> {
             self.outbox.end(ticket, Ending::Unknown);
         }
         self.delivered = meta.ballot;
+        self.reached = meta.index;
         self.staged = None;
         self.engine.handle(now, Input::Installed { meta });
     }
@@ -231,10 +236,8 @@ impl<E: Engine> Ordering<E> {
         }
     }
 
-    /// What a peer forwards is decoded before it is proposed: bytes that are no command must not
-    /// reach the log, where every replica would meet them.
     fn take_forwarded(&mut self, now: Instant, from: NodeId, id: ProposalId, payload: Bytes) {
-        if decode_command(payload.clone()).is_err() {
+        if !is_command(&payload) {
             self.outbox.blame(from, "forwarded bytes that are no command");
             return;
         }
@@ -244,9 +247,17 @@ impl<E: Engine> Ordering<E> {
         }
     }
 
-    fn on_forward_refused(&mut self, now: Instant, refused: Vec<(ProposalId, Refusal)>) {
+    /// Only the node that an attempt was sent to can say that it did not take it.
+    fn on_forward_refused(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        refused: Vec<(ProposalId, Refusal)>,
+    ) {
         for (id, refusal) in refused {
-            self.on_refused(now, id, refusal);
+            if self.proposals.ballot_of(id).is_some_and(|ballot| ballot.node == from) {
+                self.on_refused(now, id, refusal);
+            }
         }
     }
 
@@ -355,13 +366,13 @@ impl<E: Engine> Ordering<E> {
     }
 
     fn offer_wish(&mut self, now: Instant, leader: Ballot) {
-        if leader.node != self.node || self.wish.offered == Some(leader) {
+        if leader.node != self.node {
             return;
         }
-        let Some(payload) = self.wish.command.clone() else { return };
-        self.wish.offered = Some(leader);
-        let id = self.proposals.unwatched_id();
-        self.engine.handle(now, Input::Propose { id, payload });
+        let proposals = &mut self.proposals;
+        if let Some((id, payload)) = self.wish.offer(now, leader, || proposals.unwatched_id()) {
+            self.engine.handle(now, Input::Propose { id, payload });
+        }
     }
 
     fn absorb(
@@ -399,6 +410,7 @@ impl<E: Engine> Ordering<E> {
         entries
             .into_iter()
             .map(|entry| {
+                self.reached = entry.index;
                 self.observe_ballot(entry.ballot);
                 let ticket = entry.id.and_then(|id| self.proposals.settle(id));
                 (entry, ticket)
@@ -426,7 +438,10 @@ impl<E: Engine> Ordering<E> {
     fn on_proposed(&mut self, now: Instant, id: ProposalId, result: Proposed) {
         let is_own = self.proposals.is_own(id);
         match result {
-            Proposed::Refused(refusal) if is_own => self.on_refused(now, id, refusal),
+            Proposed::Refused(refusal) if is_own => {
+                self.wish.on_refused(id, now + self.limits.proposal_retry);
+                self.on_refused(now, id, refusal);
+            }
             Proposed::Refused(refusal) => self.outbox.refuse_forward(id, refusal),
             Proposed::Displaced => self.proposals.retry(id),
             Proposed::Unknown => {

@@ -1,17 +1,21 @@
-//! Snapshots on their way to peers: offered once, then pulled chunk by chunk.
+//! Snapshots on their way to peers: offered, then pulled chunk by chunk.
 //!
 //! The receiver asks for each chunk by revision, so a lost connection costs one chunk, and the
-//! sender holds nothing but a pin that keeps compaction away.
+//! sender holds nothing but a pin that keeps compaction away. A peer that is silent is offered the
+//! same snapshot again: the offer, or its word that it holds all, may be lost.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use quorate_codec::peer::{SnapshotChunk, SnapshotMessage, TransferId};
-use quorate_consensus::{Instant, Meta, NodeId};
+use quorate_consensus::{Instant, Meta, NodeId, SendSnapshot};
 use quorate_kv::{Damage, Revision, Rules, SnapshotSource, Store};
 
 /// How long a peer may be silent before its snapshot is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a peer may be silent before its snapshot is offered again.
+const OFFER_RETRY: Duration = Duration::from_secs(2);
 
 /// Most bytes of records in one chunk.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
@@ -28,7 +32,8 @@ struct Transfer {
     to: NodeId,
     meta: Meta,
     source: SnapshotSource,
-    expires_at: Instant,
+    heard_at: Instant,
+    offered_at: Instant,
 }
 
 impl Outgoing {
@@ -37,28 +42,41 @@ impl Outgoing {
         Self { next_transfer: first_transfer, transfers: BTreeMap::new() }
     }
 
-    /// Offers a snapshot to a peer: the one it is pulling already, or a new one.
+    /// Offers a snapshot to a peer: the one it is pulling already if it reaches far enough, or a
+    /// new one.
     pub(crate) fn offer<R: Rules>(
         &mut self,
         now: Instant,
-        to: NodeId,
+        needed: SendSnapshot,
         store: &mut Store<R>,
         meta: impl FnOnce(&quorate_kv::Checkpoint) -> Meta,
     ) -> SnapshotMessage {
-        let under_way = self.transfers.iter_mut().find(|(_, transfer)| transfer.to == to);
-        if let Some((id, transfer)) = under_way {
-            transfer.expires_at = now + SILENCE_MAX;
-            let records = transfer.source.checkpoint().records;
-            return SnapshotMessage::Offer { transfer: *id, meta: transfer.meta.clone(), records };
+        let SendSnapshot { to, at_least } = needed;
+        let mut under_way = self.transfers.iter_mut().filter(|(_, transfer)| transfer.to == to);
+        if let Some((id, transfer)) = under_way.find(|(_, old)| at_least <= old.meta.index) {
+            transfer.heard_at = now;
+            transfer.offered_at = now;
+            return transfer.to_offer(*id);
         }
+        self.give_up(store, |transfer| transfer.to == to);
         self.next_transfer += 1;
         let id = TransferId(self.next_transfer);
         let source = store.snapshot();
         let meta = meta(source.checkpoint());
-        let records = source.checkpoint().records;
-        let expires_at = now + SILENCE_MAX;
-        self.transfers.insert(id, Transfer { to, meta: meta.clone(), source, expires_at });
-        SnapshotMessage::Offer { transfer: id, meta, records }
+        let transfer = Transfer { to, meta, source, heard_at: now, offered_at: now };
+        let offer = transfer.to_offer(id);
+        self.transfers.insert(id, transfer);
+        offer
+    }
+
+    /// The snapshots that have to be offered again, to whom.
+    pub(crate) fn repeat_offers(&mut self, now: Instant) -> Vec<(NodeId, SnapshotMessage)> {
+        let due = self.transfers.iter_mut().filter(|(_, transfer)| transfer.offer_due() <= now);
+        due.map(|(id, transfer)| {
+            transfer.offered_at = now;
+            (transfer.to, transfer.to_offer(*id))
+        })
+        .collect()
     }
 
     /// Answers a pull. The last chunk carries the checkpoint.
@@ -74,7 +92,7 @@ impl Outgoing {
         let Some(transfer) = transfer else {
             return Ok(SnapshotMessage::Aborted { transfer: id });
         };
-        transfer.expires_at = now + SILENCE_MAX;
+        transfer.heard_at = now;
         let chunk = store.snapshot_chunk(&transfer.source, from, CHUNK_BYTES_MAX)?;
         let checkpoint = chunk.next.is_none().then(|| transfer.source.checkpoint().clone());
         let (records, next) = (chunk.records, chunk.next);
@@ -98,20 +116,20 @@ impl Outgoing {
 
     /// Gives up the transfers whose peers have been silent for too long.
     pub(crate) fn expire<R: Rules>(&mut self, now: Instant, store: &mut Store<R>) -> Vec<NodeId> {
-        let silent: Vec<TransferId> = self
-            .transfers
-            .iter()
-            .filter(|(_, transfer)| transfer.expires_at <= now)
-            .map(|(id, _)| *id)
-            .collect();
-        silent
-            .into_iter()
-            .filter_map(|id| self.transfers.remove(&id))
-            .map(|transfer| {
-                store.end_snapshot(transfer.source);
-                transfer.to
-            })
-            .collect()
+        self.give_up(store, |transfer| transfer.expires_at() <= now)
+    }
+
+    fn give_up<R: Rules>(
+        &mut self,
+        store: &mut Store<R>,
+        is_over: impl Fn(&Transfer) -> bool,
+    ) -> Vec<NodeId> {
+        let over = self.transfers.extract_if(.., |_, transfer| is_over(transfer));
+        over.map(|(_, transfer)| {
+            store.end_snapshot(transfer.source);
+            transfer.to
+        })
+        .collect()
     }
 
     /// Forgets all transfers: their store was replaced.
@@ -120,8 +138,24 @@ impl Outgoing {
         transfers.into_values().map(|transfer| transfer.to).collect()
     }
 
-    /// When the next transfer would be given up.
+    /// When the next transfer has to be given up, or offered again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.transfers.values().map(|transfer| transfer.expires_at).min()
+        let deadlines = self.transfers.values();
+        deadlines.map(|transfer| transfer.offer_due().min(transfer.expires_at())).min()
+    }
+}
+
+impl Transfer {
+    fn to_offer(&self, id: TransferId) -> SnapshotMessage {
+        let records = self.source.checkpoint().records;
+        SnapshotMessage::Offer { transfer: id, meta: self.meta.clone(), records }
+    }
+
+    fn offer_due(&self) -> Instant {
+        self.heard_at.max(self.offered_at) + OFFER_RETRY
+    }
+
+    fn expires_at(&self) -> Instant {
+        self.heard_at + SILENCE_MAX
     }
 }

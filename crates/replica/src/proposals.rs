@@ -138,6 +138,14 @@ impl Proposals {
         }
     }
 
+    /// The ballot under which an attempt is under way.
+    pub(crate) fn ballot_of(&self, id: ProposalId) -> Option<Ballot> {
+        if !self.is_own(id) {
+            return None;
+        }
+        self.attempts.get(&id.sequence).map(|attempt| attempt.under)
+    }
+
     fn end_attempt(&mut self, id: ProposalId) -> Option<Ticket> {
         if !self.is_own(id) {
             return None;

@@ -44,7 +44,9 @@ pub enum ReadResponse {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     /// Reads released at positions that are not applied yet.
-    waiting: BTreeMap<(Index, Ticket), (ReadRequest, Instant)>,
+    waiting: BTreeMap<(Index, Ticket), ReadRequest>,
+    /// In order of arrival, which is that of the deadlines; some have been served.
+    deadlines: VecDeque<(Instant, (Index, Ticket))>,
     /// Reads too large for one go, served in turn.
     slices: VecDeque<(Ticket, Slice)>,
 }
@@ -65,8 +67,11 @@ impl Reading {
         at: Index,
         deadline: Instant,
     ) {
-        let earlier = self.waiting.insert((at, ticket), (request, deadline));
+        let newest = self.deadlines.back().map(|(newest, _)| *newest);
+        assert!(newest.is_none_or(|newest| newest <= deadline), "deadlines are the same for all");
+        let earlier = self.waiting.insert((at, ticket), request);
         assert!(earlier.is_none(), "a ticket was used twice");
+        self.deadlines.push_back((deadline, (at, ticket)));
     }
 
     /// Whether a read is under way.
@@ -74,20 +79,20 @@ impl Reading {
         !self.slices.is_empty()
     }
 
-    /// When the first waiting read may have to be told that it waited too long.
+    /// When the first waiting read may have to be told that it waited too long. May name one that
+    /// was served: waking early does no harm.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.waiting.values().map(|(_, deadline)| *deadline).min()
+        self.deadlines.front().map(|(deadline, _)| *deadline)
     }
 
     /// The state machine was replaced by a newer one: reads under way begin anew there.
     pub(crate) fn restart(&mut self) {
-        let deadline = Instant::from_micros(u64::MAX);
         for (ticket, slice) in core::mem::take(&mut self.slices) {
             let request = match slice {
                 Slice::Range(request, _) => ReadRequest::Range(*request),
                 Slice::Hash(revision, _) => ReadRequest::Hash { revision },
             };
-            self.waiting.insert((Index::ZERO, ticket), (request, deadline));
+            self.waiting.insert((Index::ZERO, ticket), request);
         }
     }
 
@@ -115,7 +120,7 @@ impl Reading {
         if applied < first.key().0 {
             return None;
         }
-        let ((_, ticket), (request, _)) = first.remove_entry();
+        let ((_, ticket), request) = first.remove_entry();
         Some((ticket, request))
     }
 
@@ -173,16 +178,18 @@ impl Reading {
     }
 
     fn expire(&mut self, now: Instant) -> Vec<(Ticket, Answer)> {
-        let late: Vec<(Index, Ticket)> = self
-            .waiting
-            .iter()
-            .filter(|(_, (_, deadline))| *deadline <= now)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in &late {
-            self.waiting.remove(key);
+        let mut late = Vec::new();
+        while let Some((deadline, key)) = self.deadlines.front() {
+            let is_waiting = self.waiting.contains_key(key);
+            if is_waiting && now < *deadline {
+                break;
+            }
+            if self.waiting.remove(key).is_some() {
+                late.push((key.1, Answer::Behind));
+            }
+            self.deadlines.pop_front();
         }
-        late.into_iter().map(|(_, ticket)| (ticket, Answer::Behind)).collect()
+        late
     }
 }
 

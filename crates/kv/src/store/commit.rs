@@ -121,6 +121,11 @@ impl<R: Rules> Store<R> {
         self.recent.bytes()
     }
 
+    /// Whether freed records wait for a commit that removes them from the map.
+    pub fn has_removes(&self) -> bool {
+        !self.commits.removes.is_empty()
+    }
+
     fn has_something_to_commit(&self) -> bool {
         self.commits.position != self.state.position || !self.commits.removes.is_empty()
     }
