@@ -118,7 +118,7 @@ impl Layout for Payload {
         match reader.byte(Self::NAME)? {
             PAYLOAD_NOOP => Ok(Self::Noop),
             PAYLOAD_COMMAND => reader.string(Self::NAME).map(Self::Command),
-            PAYLOAD_MEMBERS => Members::read(reader).map(Self::Members),
+            PAYLOAD_MEMBERS => Ok(Self::Members(Box::new(Members::read(reader)?))),
             found => Err(DecodeError::BadTag { what: Self::NAME, found }),
         }
     }

@@ -44,8 +44,8 @@ pub enum Payload {
     Noop,
     /// A command for the state machine, opaque here.
     Command(Bytes),
-    /// A new configuration of the cluster.
-    Members(Members),
+    /// A new configuration of the cluster. Boxed, for it is rare and much larger than the others.
+    Members(Box<Members>),
 }
 
 /// The state of the log up to and including `index`, without its entries.

@@ -191,7 +191,8 @@ impl Replay {
                 self.ballots.put(entry.index, entry.ballot);
                 self.configurations.remove(&entry.index);
                 if let Payload::Members(members) = &entry.payload {
-                    self.configurations.insert(entry.index, detached_members(members.clone()));
+                    let members = detached_members(Members::clone(members));
+                    self.configurations.insert(entry.index, members);
                 }
             }
             Write::TruncateFrom(index) => {

@@ -60,7 +60,10 @@ pub(crate) fn writes() -> Samples<Write> {
         ("hard_new", Write::Hard(HardState::default())),
         ("put_noop", Write::Put(noop())),
         ("put_command", Write::Put(command_entry())),
-        ("put_members", Write::Put(entry(7, Some(PROPOSAL), Payload::Members(members())))),
+        (
+            "put_members",
+            Write::Put(entry(7, Some(PROPOSAL), Payload::Members(Box::new(members())))),
+        ),
         ("truncate_from", Write::TruncateFrom(Index(0x63))),
         ("compact_to", Write::CompactTo(meta())),
         ("install", Write::Install(meta())),

@@ -55,7 +55,7 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         string().prop_map(Payload::Command),
-        members().prop_map(Payload::Members),
+        members().prop_map(|members| Payload::Members(Box::new(members))),
     ]
 }
 

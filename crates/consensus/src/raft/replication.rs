@@ -20,6 +20,7 @@ use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, ProposalId};
 use crate::input::StorageState;
 use crate::log::Position;
+use crate::members::Members;
 use crate::outcome::{Outcome, Proposed, Refusal};
 use crate::rules::{Rule, Rules};
 use crate::time::Instant;
@@ -84,7 +85,7 @@ impl<R: Rules> Raft<R> {
     /// Appends an entry to the log and has it written.
     pub(super) fn append(&mut self, entry: Entry) {
         if let Payload::Members(members) = &entry.payload {
-            self.configurations.append(entry.index, members.clone());
+            self.configurations.append(entry.index, Members::clone(members));
             self.track_members(entry.index);
         }
         self.durability.write(Write::Put(entry.clone()));

@@ -64,7 +64,7 @@ impl Log {
     pub(crate) fn recovered(&self, applied: Index, tail_max: usize) -> Recovered {
         let skipped = self.entries.len().saturating_sub(tail_max);
         let configurations = self.entries.values().filter_map(|entry| match &entry.payload {
-            Payload::Members(members) => Some((entry.index, members.clone())),
+            Payload::Members(members) => Some((entry.index, Members::clone(members))),
             Payload::Noop | Payload::Command(_) => None,
         });
         let last_time = self.entries.values().next_back().map(|entry| entry.time);

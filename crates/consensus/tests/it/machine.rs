@@ -30,7 +30,7 @@ impl Machine {
         self.meta.ballot = entry.ballot;
         self.meta.time = entry.time;
         if let Payload::Members(members) = &entry.payload {
-            self.meta.members = members.clone();
+            self.meta.members = Members::clone(members);
         }
         self.entries.push(entry);
         Ok(())

@@ -120,7 +120,7 @@ impl Model {
         let configurations: Vec<_> = entries
             .values()
             .filter_map(|entry| match &entry.payload {
-                Payload::Members(members) => Some((entry.index, members.clone())),
+                Payload::Members(members) => Some((entry.index, Members::clone(members))),
                 _ => None,
             })
             .collect();
@@ -221,7 +221,7 @@ pub(crate) fn put(index: u64, round: u64, length: usize) -> Write {
 }
 
 pub(crate) fn put_members(index: u64, round: u64) -> Write {
-    Write::Put(entry(index, round, Payload::Members(members())))
+    Write::Put(entry(index, round, Payload::Members(Box::new(members()))))
 }
 
 fn entry(index: u64, round: u64, payload: Payload) -> Entry {

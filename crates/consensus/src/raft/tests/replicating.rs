@@ -445,7 +445,7 @@ fn a_proposal_under_a_snapshot_ends_as_unknown() {
 fn lesson_26_truncating_a_configuration_restores_the_one_before() {
     let mut world = follower(&[1]);
     let bigger = Members::of_voters((1..=5).map(NodeId));
-    let change = Entry { payload: Payload::Members(bigger.clone()), ..entry(2, 1, N1) };
+    let change = Entry { payload: Payload::Members(Box::new(bigger.clone())), ..entry(2, 1, N1) };
     tell(&mut world, append(1, position(1, 1, N1), vec![change.clone()], 1));
     assert_eq!(world.status(N2).members, bigger);
     // The next leader does not have it.

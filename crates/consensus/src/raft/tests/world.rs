@@ -87,7 +87,7 @@ impl Disk {
         }
         let skipped = self.entries.len().saturating_sub(in_memory);
         let configurations = self.entries.values().filter_map(|entry| match &entry.payload {
-            Payload::Members(members) => Some((entry.index, members.clone())),
+            Payload::Members(members) => Some((entry.index, Members::clone(members))),
             _ => None,
         });
         Recovered {
