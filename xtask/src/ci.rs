@@ -33,6 +33,11 @@ const STEPS: &[Step] = &[
     Step { name: "test", purpose: "unit, property and integration tests", run: test },
     Step { name: "doctest", purpose: "the examples in the documentation", run: doctest },
     Step { name: "release", purpose: "the binary that people run builds", run: release },
+    Step {
+        name: "processes",
+        purpose: "real processes: etcd's answers, kills, power cuts",
+        run: processes,
+    },
     Step { name: "readme", purpose: "every command of README.md works", run: readme::run },
 ];
 
@@ -125,13 +130,13 @@ fn docs(workspace: &Workspace) -> Result<()> {
     crate::workspace::run(&mut command)
 }
 
-/// Every test but the doctests, by nextest where it is installed.
+/// Every test but the doctests and those of the binary, by nextest where it is installed.
 fn test(workspace: &Workspace) -> Result<()> {
-    let mut command = if has_nextest(workspace) {
-        workspace.command(&cargo(), &["nextest", "run", "--locked", "--workspace"])
-    } else {
-        workspace.command(&cargo(), &["test", "--locked", "--workspace", "--all-targets"])
-    };
+    let runner: &[&str] = if has_nextest(workspace) { &["nextest", "run"] } else { &["test"] };
+    let which =
+        ["--locked", "--workspace", "--exclude", "quorate-cli", "--lib", "--bins", "--tests"];
+    let arguments = [runner, &which].concat();
+    let mut command = workspace.command(&cargo(), &arguments);
     command.env("PROPTEST_RNG_SEED", property_seed(workspace)?.to_string());
     crate::workspace::run(&mut command)
 }
@@ -159,6 +164,13 @@ fn doctest(workspace: &Workspace) -> Result<()> {
 
 fn release(workspace: &Workspace) -> Result<()> {
     workspace.run(&cargo(), &["build", "--locked", "--release", "--package", "quorate-cli"])
+}
+
+/// The binary's tests start real processes and measure time, so they run on the release build and
+/// one after another.
+fn processes(workspace: &Workspace) -> Result<()> {
+    let test = ["test", "--locked", "--release", "--package", "quorate-cli"];
+    workspace.run(&cargo(), &[&test[..], &["--", "--test-threads=1", "--nocapture"]].concat())
 }
 
 #[cfg(test)]
