@@ -144,7 +144,7 @@ fn command() -> clap::Command {
     let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort);
     let help = help.help("Print help");
     Cli::command().mut_subcommands(|command| {
-        command.disable_help_flag(true).arg(help.clone().help_heading("Other"))
+        command.disable_help_flag(true).arg(help.clone())
     })
 }
 

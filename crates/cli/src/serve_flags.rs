@@ -17,9 +17,6 @@ const QUOTA_BYTES_DEFAULT: u64 = 2 << 30;
 /// etcd's default of `--snapshot-count`, which 0 stands for.
 const SNAPSHOT_COUNT_DEFAULT: u64 = 10_000;
 
-/// Size of a segment of the log.
-const WAL_SEGMENT_BYTES: u64 = 64 << 20;
-
 /// The flags of `serve`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeFlags {
@@ -82,6 +79,10 @@ pub(crate) struct ServeFlags {
     /// Form of log lines [default: console on a terminal, else json]
     #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
     pub(crate) log_format: Option<LogFormat>,
+    /// Size of a segment of the log, written in full when it is made: small ones start sooner.
+    #[arg(long, hide = true, value_name = "BYTES", default_value = "67108864")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1 << 20..=1 << 30))]
+    wal_segment_bytes: u64,
     /// Stop when standard input ends, as a child of the demo does.
     #[arg(long, hide = true)]
     pub(crate) stop_with_stdin: bool,
@@ -188,7 +189,7 @@ impl ServeFlags {
             max_request_bytes: self.max_request_bytes,
             max_txn_ops: self.max_txn_ops,
             engine,
-            wal_segment_bytes: WAL_SEGMENT_BYTES,
+            wal_segment_bytes: self.wal_segment_bytes,
         };
         config.validate().map_err(Failure::usage)?;
         Ok(config)

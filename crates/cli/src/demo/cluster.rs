@@ -18,6 +18,9 @@ use super::view::{self, View};
 /// The address of this machine that members serve on.
 const HOST: &str = "127.0.0.1";
 
+/// A segment of a member's log, in bytes: a demo writes little, and should start at once.
+const WAL_SEGMENT_BYTES: u64 = 4 << 20;
+
 /// The pause before members are asked once more.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -184,6 +187,7 @@ fn member(place: usize, ports: &[Ports], directory: &Path) -> Member {
         format!("--initial-advertise-peer-urls={peer}"),
         format!("--initial-cluster={}", all.join(",")),
         "--initial-cluster-token=quorate-demo".to_owned(),
+        format!("--wal-segment-bytes={WAL_SEGMENT_BYTES}"),
         "--log-format=json".to_owned(),
         "--stop-with-stdin".to_owned(),
     ];

@@ -1,5 +1,6 @@
 //! Tests of the whole program: real processes, on this machine.
 
+mod cli;
 mod kills;
 mod power;
 mod support;
