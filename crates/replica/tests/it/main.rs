@@ -1,0 +1,12 @@
+//! Whole nodes in one thread, with every message as bytes and every disk in a test's hands.
+
+mod disk;
+mod half;
+mod hostile;
+mod node;
+mod random;
+mod reading;
+mod schedules;
+mod snapshots;
+mod world;
+mod writing;

@@ -1,0 +1,136 @@
+//! Linearizable reads at any node: nothing acknowledged before they began is missing.
+//!
+//! That no read is answered with too low a revision is checked by the world, for each of them.
+
+use quorate_codec::peer::PeerMessage;
+use quorate_consensus::NodeId;
+use quorate_consensus::raft::Body;
+use quorate_replica::{Answer, Ending};
+
+use crate::node::End;
+use crate::world::{Flight, Peer, World, setup};
+
+fn led_by_1() -> World {
+    let mut world = World::new(3, &setup());
+    world.lead(1);
+    world
+}
+
+fn is_released(_: &Flight, message: &Peer) -> bool {
+    matches!(message, PeerMessage::ReadReleased { .. })
+}
+
+fn is_read(_: &Flight, message: &Peer) -> bool {
+    matches!(message, PeerMessage::Read { .. })
+}
+
+fn is_append_to_2(flight: &Flight, message: &Peer) -> bool {
+    let PeerMessage::Engine(message) = message else { return false };
+    flight.to == NodeId(2)
+        && matches!(&message.body, Body::Append { entries, .. } if !entries.is_empty())
+}
+
+#[test]
+fn a_read_at_a_follower_sees_what_was_acknowledged_before() {
+    let mut world = led_by_1();
+    for _ in 0..5 {
+        let write = world.write(1);
+        world.settle();
+        world.assert_put(write);
+        let reads = [world.read(2), world.read(3), world.read(1)];
+        world.run_millis(200);
+        reads.iter().for_each(|read| world.assert_read(*read));
+    }
+}
+
+#[test]
+fn a_late_answer_to_an_old_round_releases_no_newer_read() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_released);
+    let old = world.read(2);
+    world.settle();
+    let late = world.kept.remove(0);
+    // The round is given up, and asked anew.
+    world.run_millis(600);
+    let write = world.write(1);
+    world.run_millis(100);
+    world.assert_put(write);
+    let new = world.read(2);
+    world.settle();
+    world.deliver(&late);
+    world.deliver(&late);
+    world.settle();
+    assert!(!world.has_ended(new), "released by an answer made before it began");
+    assert!(!world.has_ended(old), "released by the answer to a round that was given up");
+    world.release();
+    world.run_millis(1_000);
+    world.assert_read(old);
+    world.assert_read(new);
+}
+
+#[test]
+fn only_the_node_that_was_asked_releases_a_round() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_read);
+    let read = world.read(2);
+    world.settle();
+    let PeerMessage::Read { id, .. } = world.kept[0].message() else {
+        unreachable!("only reads are kept")
+    };
+    let index = quorate_consensus::Index(1);
+    world.forge(3, 2, &PeerMessage::ReadReleased { id, index });
+    assert!(!world.has_ended(read));
+    world.release();
+    world.run_millis(100);
+    world.assert_read(read);
+}
+
+#[test]
+fn a_read_is_retried_when_its_leader_vanishes() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_read);
+    let read = world.read(2);
+    world.settle();
+    world.kept.clear();
+    world.keeps = None;
+    world.crash(1);
+    world.run_millis(4_000);
+    world.assert_read(read);
+}
+
+#[test]
+fn a_lost_confirmation_is_asked_for_again() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_read);
+    let read = world.read(2);
+    world.settle();
+    world.keeps = None;
+    world.run_millis(700);
+    world.assert_read(read);
+}
+
+#[test]
+fn a_read_without_a_leader_ends_at_its_deadline() {
+    let mut world = led_by_1();
+    world.crash(1);
+    world.crash(3);
+    let read = world.read(2);
+    world.run_millis(7_100);
+    assert_eq!(world.ends[&read], End::Ending(Ending::NoLeader));
+}
+
+#[test]
+fn a_read_at_a_node_that_stays_behind_says_so() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_append_to_2);
+    let write = world.write(1);
+    world.run_millis(200);
+    world.assert_put(write);
+    let read = world.read(2);
+    world.run_millis(6_000);
+    assert!(!world.has_ended(read));
+    world.run_millis(2_000);
+    assert_eq!(world.ends[&read], End::Answer(Answer::Behind));
+    world.keeps = None;
+    world.heal_and_check();
+}
