@@ -143,9 +143,7 @@ fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Stop> {
 fn command() -> clap::Command {
     let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort);
     let help = help.help("Print help");
-    Cli::command().mut_subcommands(|command| {
-        command.disable_help_flag(true).arg(help.clone())
-    })
+    Cli::command().mut_subcommands(|command| command.disable_help_flag(true).arg(help.clone()))
 }
 
 /// The arguments alone were fine, so it is one of the variables.

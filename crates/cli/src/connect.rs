@@ -23,6 +23,11 @@ const ENDPOINT_DEFAULT: &str = "127.0.0.1:2379";
 /// The variable for `--endpoints`, which etcdctl reads too.
 const ENDPOINTS_VARIABLE: &str = "ETCDCTL_ENDPOINTS";
 
+/// How `--endpoints` is explained.
+const ENDPOINTS_HELP: &str = "\
+Members to ask, in this order, as HOST:PORT,...
+[env: ETCDCTL_ENDPOINTS] [default: 127.0.0.1:2379]";
+
 /// Longest wait for a connection to one member, etcdctl's `--dial-timeout`.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -35,9 +40,8 @@ const READ_SHARE: u32 = 3;
 /// What is common to all client commands.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ClientFlags {
-    /// Members to ask, in this order, as HOST:PORT,...
-    /// [env: ETCDCTL_ENDPOINTS] [default: 127.0.0.1:2379]
-    #[arg(long, value_name = "LIST", verbatim_doc_comment)]
+    /// The members to ask, in this order.
+    #[arg(long, value_name = "LIST", help = ENDPOINTS_HELP)]
     endpoints: Option<Endpoints>,
     /// How long to wait for an answer, such as 500ms or 1m30s
     #[arg(long, value_name = "DURATION", default_value = "5s")]

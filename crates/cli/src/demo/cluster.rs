@@ -200,6 +200,10 @@ fn obituary(member: &Member, status: ExitStatus) -> String {
 }
 
 fn last_words(member: &Member) -> String {
-    let lines: String = member.last_lines().iter().map(|line| format!("\n    {line}")).collect();
-    format!("The last lines of {}:{lines}", member.name)
+    let mut words = format!("The last lines of {}:", member.name);
+    for line in member.last_lines() {
+        words.push_str("\n    ");
+        words.push_str(&line);
+    }
+    words
 }

@@ -24,7 +24,7 @@ use input::{Input, Key};
 use ports::Preference;
 
 /// How long the members may take to elect a leader, on a slow machine.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 
 /// How long a change is waited for before the keys work again.
 const CHANGE_MAX: Duration = Duration::from_secs(15);
@@ -163,20 +163,16 @@ async fn kill_leader(cluster: &mut Cluster) {
 
 async fn restart(cluster: &mut Cluster) {
     let begun = Instant::now();
-    match cluster.restart() {
-        Ok(names) if names.is_empty() => screen::say("all members are running"),
-        Ok(names) => match timeout(CHANGE_MAX, cluster.all_answer()).await {
-            Ok(()) => screen::say(&format!(
-                "{} back after {}",
-                names.join(", "),
-                screen::seconds(begun.elapsed())
-            )),
-            Err(_) => {
-                screen::say(&format!("{} not back yet; s shows the status", names.join(", ")))
-            }
-        },
-        Err(error) => screen::say(&format!("a member could not be started: {error}")),
-    }
+    let names = match cluster.restart() {
+        Ok(names) if names.is_empty() => return screen::say("all members are running"),
+        Ok(names) => names.join(", "),
+        Err(error) => return screen::say(&format!("a member could not be started: {error}")),
+    };
+    let answered = timeout(CHANGE_MAX, cluster.all_answer()).await;
+    screen::say(&match answered {
+        Ok(()) => format!("{names} back after {}", screen::seconds(begun.elapsed())),
+        Err(_) => format!("{names} not back yet; s shows the status"),
+    });
 }
 
 /// What ends the demo from outside.

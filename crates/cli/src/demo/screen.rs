@@ -104,7 +104,9 @@ mod tests {
     fn each_state_of_a_member_is_told_apart() {
         let up = |member_id, leader| {
             let header = Some(ResponseHeader { member_id, ..ResponseHeader::default() });
-            View::Up(StatusResponse { header, leader, raft_term: 3, ..StatusResponse::default() })
+            let status =
+                StatusResponse { header, leader, raft_term: 3, ..StatusResponse::default() };
+            View::Up(status.into())
         };
         assert!(describe(&up(1, 1)).starts_with("leader    term 3 "));
         assert!(describe(&up(2, 1)).starts_with("follower  term 3 "));

@@ -20,7 +20,7 @@ pub(crate) enum View {
     /// It runs and does not answer.
     Silent,
     /// It answers.
-    Up(StatusResponse),
+    Up(Box<StatusResponse>),
 }
 
 impl View {
@@ -60,7 +60,7 @@ pub(crate) async fn ask(url: HttpUrl) -> View {
     let Ok(channel) = connect::open(&url, until).await else { return View::Silent };
     let mut client = MaintenanceClient::new(channel);
     match timeout_at(until, client.status(StatusRequest {})).await {
-        Ok(Ok(response)) => View::Up(response.into_inner()),
+        Ok(Ok(response)) => View::Up(response.into_inner().into()),
         _ => View::Silent,
     }
 }
@@ -73,7 +73,8 @@ mod tests {
 
     fn up(member_id: u64, leader: u64, raft_term: u64) -> View {
         let header = Some(ResponseHeader { member_id, ..ResponseHeader::default() });
-        View::Up(StatusResponse { header, leader, raft_term, ..StatusResponse::default() })
+        let status = StatusResponse { header, leader, raft_term, ..StatusResponse::default() };
+        View::Up(status.into())
     }
 
     #[test]
