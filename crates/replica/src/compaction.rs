@@ -97,3 +97,73 @@ impl Compaction {
         self.dirty_since.map(|since| since + self.policy.interval)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_consensus::{Ballot, ClusterTime, Index, Members};
+
+    use super::*;
+
+    fn meta(index: u64) -> Meta {
+        let (ballot, time) = (Ballot::ZERO, ClusterTime(index));
+        Meta { index: Index(index), ballot, time, members: Members::default() }
+    }
+
+    fn compaction() -> Compaction {
+        let policy = CommitPolicy {
+            bytes: 100,
+            interval: Duration::from_micros(50),
+            snapshot_count: 2_000,
+            catch_up_entries: 1_000,
+        };
+        Compaction::new(policy, 0)
+    }
+
+    fn cut(compaction: &mut Compaction, index: u64) -> Option<u64> {
+        compaction.on_durable(meta(index)).map(|meta| meta.index.0)
+    }
+
+    #[test]
+    fn a_commit_is_due_by_size_or_by_age() {
+        let mut compaction = compaction();
+        let at = Instant::from_micros;
+        assert!(!compaction.is_due(at(1), 1_000), "nothing is dirty");
+        compaction.on_dirty(at(10));
+        compaction.on_dirty(at(30));
+        assert!(!compaction.is_due(at(59), 99));
+        assert!(compaction.is_due(at(59), 100) && compaction.is_due(at(60), 0));
+        assert_eq!(compaction.deadline(), Some(at(60)));
+        compaction.on_commit_begun();
+        assert_eq!((compaction.is_due(at(99), 1_000), compaction.deadline()), (false, None));
+    }
+
+    #[test]
+    fn the_log_is_cut_at_a_durable_position_that_leaves_enough() {
+        let mut compaction = compaction();
+        assert_eq!(cut(&mut compaction, 500), None);
+        assert_eq!(cut(&mut compaction, 900), None);
+        assert_eq!(cut(&mut compaction, 1_950), None, "the log is short");
+        assert_eq!(cut(&mut compaction, 2_100), Some(900));
+        assert_eq!(cut(&mut compaction, 2_899), None, "few entries lie above the last cut");
+        assert_eq!(cut(&mut compaction, 2_950), Some(1_950));
+    }
+
+    #[test]
+    fn a_large_step_is_cut_with_the_next() {
+        let mut compaction = compaction();
+        assert_eq!(cut(&mut compaction, 9_000), None);
+        assert_eq!(cut(&mut compaction, 9_900), None);
+        assert_eq!(cut(&mut compaction, 10_000), Some(9_000));
+    }
+
+    #[test]
+    fn an_install_begins_anew() {
+        let mut compaction = compaction();
+        cut(&mut compaction, 500);
+        compaction.on_dirty(Instant::from_micros(1));
+        compaction.on_installed(5_000);
+        assert_eq!(compaction.deadline(), None);
+        assert_eq!(cut(&mut compaction, 6_500), None);
+        assert_eq!(cut(&mut compaction, 7_500), Some(6_500));
+    }
+}

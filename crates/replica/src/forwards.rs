@@ -67,3 +67,46 @@ pub(crate) fn is_command(payload: &Bytes) -> bool {
     payload.len() <= COMMAND_BYTES_MAX
         && decode_command(payload.clone()).is_ok_and(|command| validate(&command, &limits).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: NodeId = NodeId(1);
+    const LEADING: Ballot = Ballot { round: 6, node: OWN };
+
+    fn id(sequence: u64) -> ProposalId {
+        ProposalId { node: NodeId(2), incarnation: Incarnation(5), sequence }
+    }
+
+    fn judge(gate: &mut ForwardGate, id: ProposalId, ballot: Ballot) -> Passage {
+        gate.judge(id, ballot, Some(LEADING))
+    }
+
+    #[test]
+    fn each_sequence_is_taken_once_and_none_below_it() {
+        let mut gate = ForwardGate::new(OWN, 4);
+        assert_eq!(judge(&mut gate, id(7), LEADING), Passage::Take);
+        assert_eq!(judge(&mut gate, id(7), LEADING), Passage::Drop);
+        assert_eq!(judge(&mut gate, id(6), LEADING), Passage::Drop);
+        assert_eq!(judge(&mut gate, id(8), LEADING), Passage::Take);
+        let other = ProposalId { node: NodeId(3), ..id(7) };
+        assert_eq!(judge(&mut gate, other, LEADING), Passage::Take);
+        let stranger = ProposalId { incarnation: Incarnation(6), ..id(9) };
+        assert_eq!(judge(&mut gate, stranger, LEADING), Passage::Drop);
+    }
+
+    #[test]
+    fn only_what_was_certainly_never_taken_is_refused() {
+        let mut gate = ForwardGate::new(OWN, 4);
+        let of_another = Ballot { node: NodeId(3), ..LEADING };
+        assert_eq!(judge(&mut gate, id(1), of_another), Passage::Refuse);
+        let before_the_start = Ballot { round: 4, ..LEADING };
+        assert_eq!(judge(&mut gate, id(2), before_the_start), Passage::Drop);
+        let lost_since = Ballot { round: 5, ..LEADING };
+        assert_eq!(judge(&mut gate, id(3), lost_since), Passage::Refuse);
+        assert_eq!(judge(&mut gate, id(3), lost_since), Passage::Drop);
+        assert_eq!(gate.judge(id(4), LEADING, None), Passage::Refuse);
+        assert_eq!(judge(&mut gate, id(4), LEADING), Passage::Drop);
+    }
+}

@@ -124,3 +124,50 @@ impl<M> Outbox<M> {
         core::mem::take(&mut self.blamed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use quorate_consensus::Incarnation;
+
+    use super::*;
+
+    fn proposal(sequence: u64, bytes: usize) -> ForwardedProposal {
+        let id = ProposalId { node: NodeId(2), incarnation: Incarnation(1), sequence };
+        ForwardedProposal { id, payload: Bytes::from(vec![0; bytes]) }
+    }
+
+    #[test]
+    fn a_batch_is_cut_in_order_so_that_every_piece_fits() {
+        let max = COMMAND_BYTES_MAX;
+        let sizes = [10, max, 20, max / 2, max / 2, 30];
+        let proposals = (1..).zip(sizes).map(|(sequence, bytes)| proposal(sequence, bytes));
+        let pieces = split(proposals.collect());
+        let sequences = |piece: &Vec<ForwardedProposal>| {
+            piece.iter().map(|proposal| proposal.id.sequence).collect::<Vec<u64>>()
+        };
+        let sequences: Vec<Vec<u64>> = pieces.iter().map(sequences).collect();
+        assert_eq!(sequences, [vec![1], vec![2], vec![3, 4], vec![5, 6]]);
+        assert!(split(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_to_one_receiver_goes_in_one_message() {
+        let mut outbox = Outbox::<()>::default();
+        assert!(outbox.is_empty());
+        let ballot = Ballot { round: 1, node: NodeId(3) };
+        (1..4).for_each(|sequence| outbox.forward(ballot, proposal(sequence, 5)));
+        outbox.refuse_forward(proposal(7, 0).id, Refusal::StorageFull);
+        outbox.refuse_forward(proposal(8, 0).id, Refusal::Removed);
+        assert!(!outbox.is_empty());
+        let messages = outbox.take_messages();
+        assert!(matches!(
+            &messages[..],
+            [
+                (NodeId(3), PeerMessage::Forward { proposals, .. }),
+                (NodeId(2), PeerMessage::ForwardRefused { refused }),
+            ] if proposals.len() == 3 && refused.len() == 2
+        ));
+        assert!(outbox.is_empty());
+    }
+}

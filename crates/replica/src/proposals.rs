@@ -190,3 +190,97 @@ impl Proposals {
         self.deadlines.front().map(|(deadline, _)| *deadline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeId = NodeId(1);
+    const INCARNATION: Incarnation = Incarnation(7);
+
+    fn ballot(round: u64) -> Ballot {
+        Ballot { round, node: NodeId(2) }
+    }
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    fn admitted(count: u64) -> Proposals {
+        let mut proposals = Proposals::new(NODE, INCARNATION, 100);
+        for ticket in 0..count {
+            proposals.admit(Ticket(ticket), Bytes::from_static(b"x"), at(10 + ticket));
+        }
+        proposals
+    }
+
+    fn attempt(proposals: &mut Proposals, round: u64) -> ProposalId {
+        proposals.attempt_next(ballot(round)).expect("one waits").0
+    }
+
+    #[test]
+    fn each_attempt_has_an_id_of_its_own_in_increasing_order() {
+        let mut proposals = admitted(2);
+        let first = attempt(&mut proposals, 1);
+        assert_eq!(first, ProposalId { node: NODE, incarnation: INCARNATION, sequence: 101 });
+        proposals.retry(first);
+        let (second, again) = (attempt(&mut proposals, 1), attempt(&mut proposals, 1));
+        assert!(first < second && second < again);
+        assert_eq!(proposals.settle(first), None, "that attempt is over");
+        assert_eq!(proposals.settle(second), Some(Ticket(1)));
+        assert_eq!(proposals.settle(again), Some(Ticket(0)));
+        assert_eq!((proposals.settle(again), proposals.len()), (None, 0));
+    }
+
+    #[test]
+    fn only_what_is_excluded_is_retried() {
+        let mut proposals = admitted(2);
+        let (old, new) = (attempt(&mut proposals, 1), attempt(&mut proposals, 2));
+        proposals.retry_excluded(|under| under.round < 2);
+        assert_eq!((proposals.ballot_of(old), proposals.ballot_of(new)), (None, Some(ballot(2))));
+        attempt(&mut proposals, 2);
+        assert!(!proposals.has_waiting());
+    }
+
+    #[test]
+    fn the_ids_of_others_settle_nothing() {
+        let mut proposals = admitted(1);
+        let id = attempt(&mut proposals, 1);
+        let others = [
+            ProposalId { node: NodeId(2), ..id },
+            ProposalId { incarnation: Incarnation(8), ..id },
+            ProposalId { sequence: id.sequence + 1, ..id },
+        ];
+        for other in others {
+            proposals.retry(other);
+            assert_eq!((proposals.settle(other), proposals.ballot_of(other)), (None, None));
+        }
+        assert_eq!(proposals.settle(id), Some(Ticket(0)));
+    }
+
+    #[test]
+    fn a_deadline_tells_what_may_have_happened_from_what_did_not() {
+        let mut proposals = admitted(4);
+        let first = attempt(&mut proposals, 1);
+        let second = attempt(&mut proposals, 1);
+        proposals.retry(second);
+        let third = attempt(&mut proposals, 1);
+        assert_eq!(proposals.settle(third), Some(Ticket(2)));
+        assert_eq!(proposals.expire_next(at(9)), None);
+        assert_eq!(proposals.deadline(), Some(at(10)));
+        assert_eq!(proposals.expire_next(at(13)), Some(Expired::Attempted(Ticket(0))));
+        assert_eq!(proposals.expire_next(at(13)), Some(Expired::Unattempted(Ticket(1))));
+        assert_eq!(proposals.expire_next(at(13)), Some(Expired::Unattempted(Ticket(3))));
+        assert_eq!((proposals.expire_next(at(99)), proposals.len()), (None, 0));
+        assert_eq!(proposals.settle(first), None, "nobody waits any more");
+        assert!(proposals.attempt_next(ballot(1)).is_none(), "nobody waits any more");
+    }
+
+    #[test]
+    fn what_was_attempted_is_abandoned_and_what_waits_is_not() {
+        let mut proposals = admitted(2);
+        attempt(&mut proposals, 1);
+        assert_eq!(proposals.abandon_attempts(), [Ticket(0)]);
+        assert_eq!((proposals.len(), proposals.has_waiting()), (1, true));
+    }
+}

@@ -144,3 +144,69 @@ impl Reads {
         [retry, expiry].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BALLOT: Ballot = Ballot { round: 3, node: NodeId(2) };
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    fn admitted(tickets: &[u64]) -> Reads {
+        let mut reads = Reads::new(100);
+        tickets.iter().for_each(|ticket| reads.admit(Ticket(*ticket), at(50)));
+        reads
+    }
+
+    #[test]
+    fn reads_that_wait_share_a_round_and_later_ones_have_another() {
+        let mut reads = admitted(&[1, 2]);
+        let first = reads.begin_round(BALLOT, at(9)).expect("two wait");
+        assert_eq!(reads.begin_round(BALLOT, at(9)), None);
+        reads.admit(Ticket(3), at(60));
+        let second = reads.begin_round(BALLOT, at(9)).expect("one waits");
+        assert_eq!(reads.end_round(first), [Ticket(1), Ticket(2)]);
+        assert_eq!(reads.end_round(first), []);
+        assert_eq!(reads.end_round(second), [Ticket(3)]);
+        assert_eq!(reads.len(), 0);
+    }
+
+    #[test]
+    fn a_round_that_is_asked_anew_has_a_new_name() {
+        let mut reads = admitted(&[1]);
+        let first = reads.begin_round(BALLOT, at(9)).expect("one waits");
+        reads.retry_stale(Some(BALLOT), at(8));
+        assert_eq!(reads.ballot_of(first), Some(BALLOT));
+        reads.retry_stale(Some(BALLOT), at(9));
+        let second = reads.begin_round(BALLOT, at(20)).expect("it waits again");
+        assert!(first < second);
+        assert_eq!((reads.end_round(first), reads.ballot_of(first)), (vec![], None));
+        reads.retry_stale(None, at(10));
+        assert!(reads.has_fresh(), "its leader is gone");
+    }
+
+    #[test]
+    fn a_read_past_its_deadline_is_in_no_round() {
+        let mut reads = admitted(&[1, 2]);
+        let round = reads.begin_round(BALLOT, at(9)).expect("two wait");
+        assert_eq!(reads.expire_next(at(49)), None);
+        assert_eq!(reads.expire_next(at(50)), Some(Ticket(1)));
+        assert_eq!(reads.end_round(round), [Ticket(2)]);
+        assert_eq!(reads.expire_next(at(50)), None);
+        let mut reads = admitted(&[1]);
+        assert_eq!(reads.expire_next(at(50)), Some(Ticket(1)));
+        assert_eq!(reads.begin_round(BALLOT, at(60)), None, "nobody waits for it");
+    }
+
+    #[test]
+    fn a_peers_round_is_answered_once_under_its_own_name() {
+        let mut reads = Reads::new(100);
+        let own = reads.begin_remote(NodeId(3), RequestId(8));
+        assert_eq!(reads.end_round(own), []);
+        assert_eq!(reads.end_remote(own), Some((NodeId(3), RequestId(8))));
+        assert_eq!(reads.end_remote(own), None);
+    }
+}
