@@ -1,5 +1,6 @@
 //! The command line as users meet it: help, refusals, exit codes, and the demo.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 
 use crate::support::poll;
@@ -338,6 +341,51 @@ fn a_demo_survives_its_leader_and_brings_it_back() {
     drop(keys);
     assert_eq!(demo.exit_code(), Some(0));
     assert_all_gone(&addresses);
+}
+
+#[test]
+fn a_terminal_gives_single_keys_and_is_given_back() {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = File::options().read(true).write(true).open(path).unwrap();
+    let is_by_lines = || tcgetattr(&theirs).unwrap().local_modes.contains(LocalModes::ICANON);
+    assert!(is_by_lines());
+    let mut command = quorate(&["demo", "--nodes=1"]);
+    command.stdin(theirs.try_clone().unwrap()).stdout(Stdio::piped());
+    let mut demo = Running::start(&mut command, output_of);
+    demo.line_with("keys");
+    // Without an end of line.
+    rustix::io::write(&ours, b"s").unwrap();
+    demo.line_with("leader    term");
+    assert!(!is_by_lines());
+    rustix::io::write(&ours, b"q").unwrap();
+    assert_eq!(demo.exit_code(), Some(0));
+    assert!(is_by_lines());
+}
+
+#[test]
+fn a_member_that_ends_by_itself_is_reported_with_its_last_words() {
+    let (mut demo, _, folder) = demo(&[]);
+    let data_dir = format!("--data-dir={}", folder.join("1/n2").display());
+    let member = process_with(&data_dir).expect("n2 runs");
+    kill_process(member, Signal::TERM).expect("it is still there");
+    demo.line_with("n2 ended unexpectedly");
+    demo.line_with(r#""msg":"stopped""#);
+    demo.line_with("r restarts n2");
+    demo.signal(Signal::TERM);
+    assert_eq!(demo.exit_code(), Some(0));
+}
+
+/// The process with this argument.
+fn process_with(argument: &str) -> Option<Pid> {
+    let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
+    let found = processes.into_iter().find(|process| {
+        let line = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        line.split('\0').any(|word| word == argument)
+    });
+    Pid::from_raw(found?.file_name().to_str()?.parse().ok()?)
 }
 
 #[test]
