@@ -49,7 +49,7 @@ impl Sender<'_> {
         if let Some(confirm) = confirm {
             return self.heartbeat(to, progress, confirm);
         }
-        if progress.commit_sent < self.commit_for(progress) {
+        if progress.commit_sent < self.commit_for(progress).index {
             self.heartbeat(to, progress, Confirmation::default());
         }
     }
@@ -57,8 +57,6 @@ impl Sender<'_> {
     /// Says that the leader is there, and what is committed.
     pub(super) fn heartbeat(&mut self, to: NodeId, progress: &mut Progress, confirm: Confirmation) {
         let commit = self.commit_for(progress);
-        // What lies below the compacted position has no ballot here any more.
-        let commit = self.log.position_at(commit).unwrap_or(Position::ZERO);
         progress.commit_sent = progress.commit_sent.max(commit.index);
         if confirm != Confirmation::default() {
             progress.sent_at = self.now;
@@ -66,10 +64,12 @@ impl Sender<'_> {
         self.push(to, Body::Heartbeat { commit, confirm });
     }
 
-    /// How much of what is committed the peer is known to hold.
-    fn commit_for(&self, progress: &Progress) -> Index {
+    /// How much of what is committed the peer is known to hold. Nothing, where the match lies below
+    /// the compacted position: the ballot there is forgotten, and the peer needs a snapshot.
+    fn commit_for(&self, progress: &Progress) -> Position {
         let committed = self.log.committed();
-        if self.trusts_blindly { committed } else { committed.min(progress.matched) }
+        let held = if self.trusts_blindly { committed } else { committed.min(progress.matched) };
+        self.log.position_at(held).unwrap_or(Position::ZERO)
     }
 
     fn probe(&mut self, to: NodeId, progress: &mut Progress, confirm: &mut Option<Confirmation>) {

@@ -343,6 +343,30 @@ fn a_snapshot_reconnects_a_log_that_lags_behind_the_compacted_part() {
     assert!(world.marks.contains_key("snapshot installed"));
 }
 
+/// Its match has no ballot any more, so nothing can be said about it; not even once per drain.
+#[test]
+fn a_peer_that_waits_for_a_snapshot_is_not_told_of_commits() {
+    let mut world = led_by_n1();
+    world.propose(N1);
+    world.settle();
+    world.partition(&[N3], &[N1, N2]);
+    for _ in 0..5 {
+        world.propose(N1);
+        world.settle();
+    }
+    world.checkpoint(N1);
+    world.cut.clear();
+    world.is_host_idle = true;
+    world.pass(millis(50));
+    assert_eq!(world.status(N1).peers[1].flow, Flow::Snapshot);
+    world.propose(N1);
+    world.settle();
+    for _ in 0..5 {
+        world.drain(N1);
+        assert_eq!(world.network, []);
+    }
+}
+
 /// etcd#10225: a host that never reports must not park the peer for ever.
 #[test]
 fn lesson_27_a_snapshot_that_nobody_reports_is_asked_for_again() {
