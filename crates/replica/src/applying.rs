@@ -164,8 +164,8 @@ impl<R: Rules> Applying<R> {
         Ok(())
     }
 
-    /// A command is decoded where it is proposed and checksummed all the way: one that does not decode here
-    /// came from a newer program, and going on would make this replica differ.
+    /// A command is decoded where it is proposed and checksummed all the way: one that does not
+    /// decode here came from a newer program, and going on would make this replica differ.
     fn apply_command(
         &mut self,
         context: Context,
@@ -280,9 +280,12 @@ impl<R: Rules> Applying<R> {
         }
     }
 
-    /// A snapshot is about to take the place of the state machine: no further commit begins.
+    /// A snapshot is about to take the place of the state machine: from here on no commit begins,
+    /// and nothing is staged that could get in its way.
     pub fn prepare_install(&mut self) {
         self.is_installing = true;
+        self.incoming.stop_unless_held();
+        self.effects.staging.clear();
     }
 
     /// The staged snapshot has taken the place of the old state machine.

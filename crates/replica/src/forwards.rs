@@ -60,8 +60,8 @@ impl ForwardGate {
     }
 }
 
-/// Whether a peer's bytes are what a client may propose: anything else must not reach the log, where
-/// every replica would meet it. What a request may cost is for the node that took it to say.
+/// Whether a peer's bytes are what a client may propose: anything else must not reach the log,
+/// where every replica would meet it. What a request may cost is for the node that took it to say.
 pub(crate) fn is_command(payload: &Bytes) -> bool {
     let limits = Limits { txn_ops_max: usize::MAX, request_bytes_max: usize::MAX };
     payload.len() <= COMMAND_BYTES_MAX

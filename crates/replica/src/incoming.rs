@@ -1,7 +1,7 @@
 //! The snapshot that a leader sends to this node: pulled chunk by chunk into a new file.
 //!
-//! One transfer at a time. The host writes each chunk before the next is asked for, so memory holds one
-//! chunk, and a transfer that breaks off resumes where it was.
+//! One transfer at a time. The host writes each chunk before the next is asked for, so memory holds
+//! one chunk, and a transfer that breaks off resumes where it was.
 
 use core::time::Duration;
 
@@ -196,6 +196,11 @@ impl Incoming {
         self.transfer.take_if(|transfer| transfer.is(from, id) && transfer.step != Step::Held);
     }
 
+    /// A snapshot is being installed: any that is still on its way comes too late.
+    pub(crate) fn stop_unless_held(&mut self) {
+        self.transfer.take_if(|transfer| transfer.step != Step::Held);
+    }
+
     /// The state machine was replaced, or has come further by itself.
     pub(crate) fn clear(&mut self) {
         self.transfer = None;
@@ -266,8 +271,8 @@ impl Transfer {
         Reaction::message(self.from, SnapshotMessage::Held { transfer: self.id, meta })
     }
 
-    /// The same snapshot is offered again, because the sender has heard nothing for a while: tell it
-    /// that all is well. A chunk that it sends although none is wanted yet is dropped.
+    /// The same snapshot is offered again, because the sender has heard nothing for a while: tell
+    /// it that all is well. A chunk that it sends although none is wanted yet is dropped.
     fn resume(&mut self, now: Instant) -> Reaction {
         self.heard_at = now;
         if self.step == Step::Held { self.announce() } else { self.ask() }

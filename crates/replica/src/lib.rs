@@ -1,8 +1,9 @@
 //! One node, still pure: an engine, a state machine, and the clients that wait for them.
 //!
 //! A node is two halves joined by a queue. [`Ordering`] holds the engine and decides the order of
-//! commands; [`Applying`] holds the state machine and answers. The server gives each half a thread of its
-//! own, the simulator runs both in one. Neither reads a clock, a random source, a file or a socket.
+//! commands; [`Applying`] holds the state machine and answers. The server gives each half a thread
+//! of its own, the simulator runs both in one. Neither reads a clock, a random source, a file or
+//! a socket.
 
 mod applying;
 mod compaction;

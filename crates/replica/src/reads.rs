@@ -157,7 +157,9 @@ mod tests {
 
     fn admitted(tickets: &[u64]) -> Reads {
         let mut reads = Reads::new(100);
-        tickets.iter().for_each(|ticket| reads.admit(Ticket(*ticket), at(50)));
+        for ticket in tickets {
+            reads.admit(Ticket(*ticket), at(50));
+        }
         reads
     }
 

@@ -95,10 +95,7 @@ impl Half {
         let needed = SendSnapshot { to: PEER, at_least: Index(1) };
         self.applying.on_snapshot_needed(self.now, needed);
         self.turn();
-        match self.messages.last() {
-            Some(SnapshotMessage::Offer { transfer, .. }) => *transfer,
-            other => panic!("no offer: {other:?}"),
-        }
+        self.messages.last().and_then(offered).expect("it is offered")
     }
 
     fn on_message(&mut self, message: SnapshotMessage) {
@@ -113,6 +110,13 @@ impl Half {
 
     fn is_answered(&self, ticket: Ticket) -> bool {
         self.answers.iter().any(|(answered, _)| *answered == ticket)
+    }
+}
+
+fn offered(message: &SnapshotMessage) -> Option<TransferId> {
+    match message {
+        SnapshotMessage::Offer { transfer, .. } => Some(*transfer),
+        _ => None,
     }
 }
 
@@ -229,8 +233,8 @@ fn a_silent_peer_is_offered_the_same_snapshot_again() {
     let transfer = half.offer();
     half.messages.clear();
     half.run(Duration::from_secs(29));
-    let is_same = |message: &SnapshotMessage| matches!(message, SnapshotMessage::Offer { transfer: again, .. } if *again == transfer);
-    assert!(half.messages.iter().all(is_same));
+    let transfers: Vec<_> = half.messages.iter().filter_map(offered).collect();
+    assert_eq!(transfers, [transfer; 14]);
     assert_eq!(half.messages.len(), 14);
 }
 
@@ -298,4 +302,22 @@ fn a_refused_compaction_is_answered_at_once() {
     half.apply(&Command::Compact(request), Some(Ticket(2)));
     half.turn();
     assert!(matches!(half.answers[1].1, Answer::Command(Ok(Response::Compact(_)))));
+}
+
+#[test]
+fn nothing_is_staged_once_an_install_has_begun() {
+    let mut half = Half::new(CommitPolicy::default());
+    half.put_versions(3);
+    let offer = |number: u64, index: u64| {
+        let meta = Meta { index: Index(index), ..meta() };
+        SnapshotMessage::Offer { transfer: TransferId(number), meta, records: 1 }
+    };
+    half.on_message(offer(1, 100));
+    half.applying.prepare_install();
+    half.on_message(offer(2, 200));
+    let effects = half.applying.effects(half.now).expect("memory is sound");
+    assert_eq!(effects.staging, []);
+    let refused = SnapshotMessage::Aborted { transfer: TransferId(2) };
+    assert_eq!(effects.messages, [(PEER, refused)]);
+    assert!(effects.commit.is_none());
 }

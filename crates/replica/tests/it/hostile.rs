@@ -113,15 +113,20 @@ fn anything() -> BoxedStrategy<Peer> {
     prop_oneof![
         3 => request(),
         3 => snapshot(),
-        2 => strategies::peer_message().boxed().prop_filter("a hostile leader may say what it likes", |it| {
+        2 => strategies::peer_message().boxed().prop_filter("engines have their own", |it| {
             !matches!(it, PeerMessage::Engine(_))
         }),
         2 => strategies::raft_message().boxed().prop_map(PeerMessage::Engine),
-    ].boxed()
+    ]
+    .boxed()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_message_makes_a_node_panic(

@@ -39,7 +39,9 @@ fn a_read_at_a_follower_sees_what_was_acknowledged_before() {
         world.assert_put(write);
         let reads = [world.read(2), world.read(3), world.read(1)];
         world.run_millis(200);
-        reads.iter().for_each(|read| world.assert_read(*read));
+        for read in &reads {
+            world.assert_read(*read);
+        }
     }
 }
 

@@ -138,7 +138,9 @@ fn lost_doubled_and_late_chunks_do_no_harm() {
             }
             if random.below(4) == 0 {
                 let late = core::mem::take(&mut world.kept);
-                late.iter().rev().for_each(|flight| world.deliver(flight));
+                for flight in late.iter().rev() {
+                    world.deliver(flight);
+                }
             }
             let upto = world.now + core::time::Duration::from_millis(50);
             world.advance(upto);
@@ -169,12 +171,16 @@ fn a_sender_that_restarts_midway_is_replaced() {
     world.run_until("the first chunk", |world| !world.kept.is_empty());
     let late = core::mem::take(&mut world.kept);
     world.keeps = None;
-    late.iter().for_each(|chunk| world.deliver(chunk));
+    for chunk in &late {
+        world.deliver(chunk);
+    }
     world.pump_all();
     world.crash(1);
     world.start(1);
     wait_for_3(&mut world);
-    late.iter().for_each(|chunk| world.deliver(chunk));
+    for chunk in &late {
+        world.deliver(chunk);
+    }
     world.heal_and_check();
 }
 
@@ -235,8 +241,9 @@ fn an_installed_snapshot_is_acknowledged_again_when_the_answer_was_lost() {
     world.run_millis(500);
     world.keeps = None;
     world.kept.clear();
+    world.write(1);
     world.run_millis(3_000);
-    assert_eq!(applied(&mut world, 1), applied(&mut world, 3));
+    assert_eq!(applied(&mut world, 1), applied(&mut world, 3), "the leader still waits");
     assert_eq!(offers(&world).len(), 1, "a second snapshot was sent");
     world.heal_and_check();
 }

@@ -191,7 +191,9 @@ impl World {
 
     pub(crate) fn pump_all(&mut self) {
         let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.pump(id));
+        for id in ids {
+            self.pump(id);
+        }
     }
 
     fn collect(&mut self, id: NodeId) {

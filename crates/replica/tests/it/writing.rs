@@ -28,8 +28,8 @@ fn ended(world: &World, ticket: Ticket) -> Option<End> {
     world.ends.get(&ticket).cloned()
 }
 
-fn refused(refusal: Refusal) -> Option<End> {
-    Some(End::Ending(Ending::Refused(refusal)))
+fn refused(refusal: Refusal) -> End {
+    End::Ending(Ending::Refused(refusal))
 }
 
 #[test]
@@ -37,7 +37,9 @@ fn a_write_at_a_follower_is_applied_once_and_answered_there() {
     let mut world = led_by_1();
     let tickets = [world.write(2), world.write(3), world.write(1)];
     world.run_millis(200);
-    tickets.iter().for_each(|ticket| world.assert_put(*ticket));
+    for ticket in &tickets {
+        world.assert_put(*ticket);
+    }
     world.heal_and_check();
 }
 
@@ -202,10 +204,12 @@ fn too_many_writes_are_refused_before_they_are_taken() {
     for id in [1, 2] {
         let tickets: Vec<Ticket> = (0..4).map(|_| world.write(id)).collect();
         world.run_millis(200);
-        tickets[..2].iter().for_each(|ticket| world.assert_put(*ticket));
+        for ticket in &tickets[..2] {
+            world.assert_put(*ticket);
+        }
         for ticket in &tickets[2..] {
             let refusal = Refusal::Overloaded { in_flight_max: 2 };
-            assert_eq!(ended(&world, *ticket), refused(refusal));
+            assert_eq!(ended(&world, *ticket), Some(refused(refusal)));
         }
     }
     world.heal_and_check();
@@ -250,7 +254,7 @@ fn a_full_disk_refuses_what_is_proposed_here_or_forwarded() {
     let tickets = [world.write(1), world.write(2), world.write(3)];
     world.run_millis(200);
     for ticket in tickets {
-        assert_eq!(ended(&world, ticket), refused(Refusal::StorageFull));
+        assert_eq!(ended(&world, ticket), Some(refused(Refusal::StorageFull)));
     }
     world.heal_and_check();
 }
@@ -313,6 +317,8 @@ fn a_write_in_flight_when_its_leader_dies_is_retried_once_it_is_excluded() {
     world.keeps = None;
     world.crash(1);
     world.run_millis(4_000);
-    tickets.iter().for_each(|ticket| world.assert_put(*ticket));
+    for ticket in &tickets {
+        world.assert_put(*ticket);
+    }
     world.heal_and_check();
 }
