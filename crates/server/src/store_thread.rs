@@ -98,6 +98,7 @@ impl StoreThread {
         self.records = self.installer.activate(&meta).map_err(|error| failed(error.to_string()))?;
         let store = Store::open(self.records.clone(), self.store_config, Strict)
             .map_err(|error| failed(error.to_string()))?;
+        tracing::info!(index = %meta.index, "the state of a peer is installed");
         self.tell(ToApplying::Installed(Box::new(store), meta));
         Ok(())
     }

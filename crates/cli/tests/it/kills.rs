@@ -38,14 +38,32 @@ struct Plan {
     leader_kills: usize,
     leader_pauses: usize,
     kills_of_all: usize,
+    absences: usize,
     acknowledged_min: usize,
 }
 
-const FULL: Plan =
-    Plan { leader_kills: 20, leader_pauses: 10, kills_of_all: 5, acknowledged_min: 20_000 };
+const FULL: Plan = Plan {
+    leader_kills: 20,
+    leader_pauses: 10,
+    kills_of_all: 5,
+    absences: 2,
+    acknowledged_min: 20_000,
+};
 
-const SAMPLE: Plan =
-    Plan { leader_kills: 2, leader_pauses: 1, kills_of_all: 1, acknowledged_min: 1_000 };
+const SAMPLE: Plan = Plan {
+    leader_kills: 2,
+    leader_pauses: 1,
+    kills_of_all: 1,
+    absences: 1,
+    acknowledged_min: 1_000,
+};
+
+/// The log is cut often, so that a member that is away for long must be sent the whole state.
+const SNAPSHOT_COUNT: usize = 1_000;
+
+/// Writes after which a member that is away is not caught up from the log: what is kept of it for
+/// those who lag is 5,000 entries, and it is cut every [`SNAPSHOT_COUNT`].
+const ABSENCE_WRITES: usize = 7_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -55,6 +73,9 @@ enum Step {
     PauseLeader { down_writes: usize },
     /// All members are killed, and restarted at once.
     KillAll,
+    /// A follower is killed and restarted so late that it is sent the state, and the leader is
+    /// killed while it is.
+    Absence,
 }
 
 impl Plan {
@@ -67,13 +88,14 @@ impl Plan {
             steps.push(Step::PauseLeader { down_writes: 1 + random.below(300) });
         }
         steps.extend((0..self.kills_of_all).map(|_| Step::KillAll));
+        steps.extend((0..self.absences).map(|_| Step::Absence));
         random.shuffle(&mut steps);
         steps
     }
 
     /// Writes before each step and after the last, so that all together are enough.
     fn writes_between(self) -> usize {
-        let steps = self.leader_kills + self.leader_pauses + self.kills_of_all;
+        let steps = self.leader_kills + self.leader_pauses + self.kills_of_all + self.absences;
         self.acknowledged_min.div_ceil(steps + 1)
     }
 }
@@ -160,14 +182,18 @@ async fn etcd_passes_the_same_test() {
         return;
     }
     // Without pauses: 3.4 can answer stale reads after one (fixed in 3.4.42).
-    let plan = Plan { leader_pauses: 0, ..SAMPLE };
+    let plan = Plan { leader_pauses: 0, absences: 0, ..SAMPLE };
     let found = run(Program::Etcd, plan, seed()).await;
     println!("kills of etcd: {found}");
 }
 
 async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
     let begun = Instant::now();
-    let mut cluster = Cluster::ready(Options::new(program, MEMBERS)).await;
+    let mut cluster = Cluster::ready(Options {
+        flags: vec![format!("--snapshot-count={SNAPSHOT_COUNT}")],
+        ..Options::new(program, MEMBERS)
+    })
+    .await;
     let workload = Workload::start(&cluster, SHAPE, seed);
     let faults = inject(&mut cluster, &workload, plan, seed).await;
     let history = workload.finish().await;
@@ -218,6 +244,7 @@ async fn inject(cluster: &mut Cluster, workload: &Workload, plan: Plan, seed: u6
                 faults.leader_pauses.push(pause_leader(cluster, workload, down_writes).await);
             }
             Step::KillAll => faults.kills_of_all.push(kill_all(cluster, workload).await),
+            Step::Absence => faults.leader_kills.push(outlast(cluster, workload).await),
         }
     }
     workload.more(plan.writes_between()).await;
@@ -256,6 +283,18 @@ async fn kill_all(cluster: &mut Cluster, workload: &Workload) -> Fault {
     cluster.wait_ready().await;
     workload.wait_write_after(in_effect).await;
     Fault { began, in_effect }
+}
+
+async fn outlast(cluster: &mut Cluster, workload: &Workload) -> Fault {
+    let away = (cluster.wait_leader().await + 1) % cluster.size();
+    cluster.kill(away);
+    workload.more(ABSENCE_WRITES).await;
+    cluster.restart(away);
+    let fault = kill_leader(cluster, workload, 0).await;
+    cluster.wait_serving(away).await;
+    let installed = cluster.log(away).matches("the state of a peer is installed").count();
+    assert!(0 < installed, "{ABSENCE_WRITES} writes did not outlast the log");
+    fault
 }
 
 /// Asserts that the history of each shared key is linearizable without regard to revisions. Gives

@@ -187,7 +187,9 @@ impl Site {
         self.history.extend(workload.finish().await);
         // As the system does by itself after a while: without it there would be nothing at all to
         // come back to.
-        self.volumes.iter().for_each(Volume::sync);
+        for volume in &self.volumes {
+            volume.sync();
+        }
         self.round = self.round.next();
         let workload = Workload::start_round(&self.cluster, SHAPE, seed, self.round);
         workload.more(200).await;

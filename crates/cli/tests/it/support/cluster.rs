@@ -4,7 +4,6 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use super::poll;
 use super::program::Program;
 
 /// How long a cluster may take to start, or to recover from anything.
-pub(crate) const READY_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const READY_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a process may take to end after SIGTERM.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(20);
@@ -63,9 +62,9 @@ pub(crate) struct Cluster {
     flags: Vec<String>,
     initial_cluster: String,
     members: Vec<Member>,
-    guardian: Arc<Guardian>,
+    guardian: Guardian,
     /// Last, so that it goes after the processes.
-    directory: TempDir,
+    _directory: TempDir,
 }
 
 struct Member {
@@ -97,7 +96,7 @@ impl Cluster {
 
     /// Chooses addresses and directories, and starts nothing.
     pub(crate) fn prepare(options: Options) -> Self {
-        let guardian = Arc::new(Guardian::new());
+        let guardian = Guardian::new();
         let directory = tempfile::Builder::new().prefix("quorate-it-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
         guardian.tell(Notice::Directory(directory.path()));
@@ -116,7 +115,7 @@ impl Cluster {
             .collect();
         let (program, flags) = (options.program, options.flags);
         let initial_cluster = cluster.join(",");
-        Self { program, flags, initial_cluster, members, guardian, directory }
+        Self { program, flags, initial_cluster, members, guardian, _directory: directory }
     }
 
     /// How many members there are, running or not.
@@ -241,16 +240,6 @@ impl Cluster {
     /// Where a member keeps its data.
     pub(crate) fn data_directory(&self, member: usize) -> &Path {
         &self.members[member].data
-    }
-
-    /// A directory that goes with the cluster.
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// What cleans up after a killed test; for things of the test's own.
-    pub(crate) fn guardian(&self) -> Arc<Guardian> {
-        self.guardian.clone()
     }
 
     /// Everything a member has logged since it was first started.

@@ -1,4 +1,4 @@
-//! Repeatable choices (SplitMix64, Steele, Lea and Flood 2014).
+//! Repeatable choices (`SplitMix64`: Steele, Lea and Flood 2014).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

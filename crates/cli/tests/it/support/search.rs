@@ -26,20 +26,23 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// The key afterwards, if the action is possible.
-    fn apply(self, state: Option<Value>) -> Option<Option<Value>> {
-        let is_possible = match self {
+    /// Whether the action explains its answer in this state of the key.
+    fn is_possible(self, state: Option<Value>) -> bool {
+        match self {
             Self::Write(_) | Self::SwapOrKeep(..) => true,
             Self::Swap(expected, _) => state == expected,
             Self::Keep(expected, seen) => state == seen && state != expected,
             Self::Read(seen) => state == seen,
-        };
-        let after = match self {
+        }
+    }
+
+    /// The key afterwards.
+    fn apply(self, state: Option<Value>) -> Option<Value> {
+        match self {
             Self::Write(value) | Self::Swap(_, value) => Some(value),
             Self::SwapOrKeep(expected, value) if state == expected => Some(value),
             Self::SwapOrKeep(..) | Self::Keep(..) | Self::Read(_) => state,
-        };
-        is_possible.then_some(after)
+        }
     }
 }
 
@@ -187,11 +190,10 @@ impl<'a> Search<'a> {
             if let Point::Call(event) = self.points[place]
                 && place != HEAD
             {
-                let after = self.events[event].action.apply(state);
+                let action = self.events[event].action;
+                let after = action.apply(state);
                 self.flip(event);
-                if let Some(after) = after
-                    && seen.insert((self.explained.clone(), after))
-                {
+                if action.is_possible(state) && seen.insert((self.explained.clone(), after)) {
                     taken.push((place, state));
                     state = after;
                     self.lift(place, event);

@@ -36,7 +36,7 @@ const GROUPS_MAX: usize = 1_000;
 const CLIENTS_MAX: usize = 100;
 
 /// How long a fault may stop all writes.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// Who works.
 #[derive(Clone, Copy, Debug)]
