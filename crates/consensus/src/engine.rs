@@ -59,7 +59,7 @@ pub trait Engine: Sized {
     /// Whether a proposal made under `proposed`, and not met in the log so far, can never happen
     /// once an entry of ballot `applied` has been applied.
     ///
-    /// Raft: yes, as soon as the applied ballot has the higher round, because rounds never decrease along a
-    /// committed log. Paxos: no, because an old vote may be adopted in a later slot.
+    /// Raft: yes, as soon as the applied ballot has the higher round, because rounds never decrease
+    /// along a committed log. Paxos: no, because an old vote may be adopted in a later slot.
     fn excludes(applied: Ballot, proposed: Ballot) -> bool;
 }

@@ -1,8 +1,8 @@
 //! Raft and Multi-Paxos as pure state machines.
 //!
-//! The contract is [`Engine`]: inputs in, effects out, time and seeds as arguments. No engine reads a
-//! clock, a random source or a file, and each is the same to the byte in production, in the simulator
-//! and in tests.
+//! The contract is [`Engine`]: inputs in, effects out, time and seeds as arguments. No engine reads
+//! a clock, a random source or a file, and each is the same to the byte in production, in the
+//! simulator and in tests.
 
 pub mod ballot;
 pub mod config;

@@ -7,7 +7,8 @@
 //! - [`message`]: what nodes say to each other; `check`: what no correct node says
 //! - `role`: what a node is, one struct per role
 //! - `election`: timeouts, pre-votes, votes
-//! - `replication`: what a leader does; `sender` words its messages, `progress` is its view of a peer
+//! - `replication`: what a leader does; `sender` words its messages, `progress` is its view of
+//!   a peer
 //! - `follow`: what a node does with a leader's word
 //! - `commit`: what is committed, and handing it to the state machine
 //! - `reads`, `transfer`, `snapshot`, `reconfigure`: as they say
@@ -287,7 +288,7 @@ impl<R: Rules> Raft<R> {
         }
     }
 
-    /// Lets go of messages whose write is durable. Requests for votes go only while they are wanted.
+    /// Lets go of messages whose write is durable. Requests for votes go while they are wanted.
     fn release_held(&mut self) {
         let is_candidate = matches!(self.state, State::Candidate(_));
         let released = self.durability.release(self.term.0);

@@ -105,8 +105,8 @@ impl Progress {
 
     /// The peer holds everything up to `index`. Answers whether that is news.
     ///
-    /// A match at or above `compacted`, the end of what the leader can no longer send, also ends the
-    /// wait for a snapshot, whichever snapshot it was that reached the peer (etcd raft#110).
+    /// A match at or above `compacted`, the end of what the leader cannot send any more, also ends
+    /// the wait for a snapshot, whichever snapshot it was that reached the peer (etcd raft#110).
     pub(super) fn on_matched(&mut self, index: Index, compacted: Index) -> bool {
         let is_news = self.matched < index;
         self.matched = self.matched.max(index);

@@ -21,7 +21,7 @@ pub(super) struct Sender<'a> {
     /// Whether the commit mark is sent without regard to what the peer holds: a broken rule.
     pub trusts_blindly: bool,
     pub effects: &'a mut Effects<Message>,
-    /// Entries copied for an earlier peer, by their first index: peers at the same point share them.
+    /// Entries copied for an earlier peer, with their first index: peers at one point share them.
     pub shared: Option<(Index, Arc<Vec<Entry>>)>,
 }
 

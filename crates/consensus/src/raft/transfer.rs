@@ -1,5 +1,5 @@
-//! Handing leadership over (dissertation §3.10): on request, when the disk is full, and as a parting
-//! word when the disk has stalled.
+//! Handing leadership over (dissertation §3.10): on request, when the disk is full, and as
+//! a parting word when the disk has stalled.
 
 use super::Raft;
 use super::message::{Body, Cause, Term};

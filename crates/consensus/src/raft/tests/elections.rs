@@ -392,7 +392,10 @@ fn a_transfer_says_what_is_wrong_with_it() {
 fn an_idle_leader_speaks_once_an_interval_and_a_busy_one_less() {
     let mut world = led_by_n1();
     world.pass(millis(15));
-    let is_heartbeat = |body: &Body| matches!(body, Body::Heartbeat { confirm, .. } if *confirm != Confirmation::default());
+    let is_heartbeat = |body: &Body| match body {
+        Body::Heartbeat { confirm, .. } => *confirm != Confirmation::default(),
+        _ => false,
+    };
     let mut beats = 0;
     for _ in 0..100 {
         world.now = world.now + millis(1);
