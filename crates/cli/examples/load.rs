@@ -153,7 +153,8 @@ fn report(times: &mut [Duration], errors: u64, elapsed: Duration, cpu: f64) {
         times.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
     };
     println!(
-        "{:.0} op/s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  errors {errors}  server {:.1} us/op",
+        "{:.0} op/s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  errors {errors}  \
+         server {:.1} us/op",
         times.len() as f64 / elapsed.as_secs_f64(),
         at(0.5),
         at(0.99),

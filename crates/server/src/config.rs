@@ -98,8 +98,8 @@ impl fmt::Display for ConfigError {
             ),
             Self::PeerUrlsDiffer { name } => write!(
                 formatter,
-                "--initial-cluster gives {name} other peer URLs than --initial-advertise-peer-urls: \
-                 make them equal"
+                "--initial-cluster gives {name} other peer URLs than \
+                 --initial-advertise-peer-urls: make them equal"
             ),
             Self::Duplicate { name } => write!(
                 formatter,

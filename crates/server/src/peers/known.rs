@@ -1,8 +1,8 @@
 //! Which data directory each peer is known by, durably.
 //!
-//! A peer whose disk was wiped has forgotten its promises; if it were counted as the member that made
-//! them, a second quorum could form. So the incarnation a peer first came with is remembered before
-//! anything it says counts, and another one is refused.
+//! A peer whose disk was wiped has forgotten its promises; if it were counted as the member that
+//! made them, a second quorum could form. So the incarnation a peer first came with is remembered
+//! before anything it says counts, and another one is refused.
 //!
 //! ```text
 //! u8 version, u32 count, count times (u64 node, u64 incarnation), u32 CRC-32C of all before;
