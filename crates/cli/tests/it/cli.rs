@@ -171,7 +171,7 @@ fn usage_that_makes_no_sense_has_its_own_exit_code() {
         &["sevre"],
         &["serve", "--no-such-flag"],
         &["serve", "--initial-cluster=nonsense"],
-        &["serve", "--listen-client-urls=http://localhost:1"],
+        &["serve", "--listen-client-urls=http://localhost:0"],
         &["get", "a", "b", "--prefix"],
     ];
     for arguments in wrong {
