@@ -15,6 +15,7 @@ mod log_thread;
 mod member;
 mod node;
 mod ordering_thread;
+mod oversize;
 mod peers;
 mod publish;
 mod server;

@@ -15,6 +15,7 @@ use quorate_storage::Disk;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
+use tower::util::MapResponseLayer;
 
 use crate::api::{ClusterService, HealthService, KvService, MaintenanceService};
 use crate::client::Client;
@@ -22,6 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::fatal::{Alarm, Failure};
 use crate::http;
 use crate::node::{Node, StartError};
+use crate::oversize;
 use crate::publish;
 use crate::url::HttpUrl;
 
@@ -156,7 +158,8 @@ fn routes(client: Client, config: &Config) -> Router {
             .max_decoding_message_size(limit);
     let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
     let grpc = Routes::new(kv).add_service(cluster).add_service(maintenance).add_service(health);
-    grpc.prepare().into_axum_router().fallback_service(http::routes(client))
+    let named = MapResponseLayer::new(oversize::name_as_etcd);
+    grpc.prepare().into_axum_router().layer(named).fallback_service(http::routes(client))
 }
 
 /// Accepts clients on one address.
