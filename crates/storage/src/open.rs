@@ -284,15 +284,16 @@ fn start_again(
 ) -> Result<Identity, OpenError> {
     let found = Identity::read(disk, &layout.identity)?;
     let path = layout.root.clone();
-    if found.node != options.node {
-        return Err(OpenError::WrongNode { path, found: found.node, expected: options.node });
-    }
     if found.engine != options.engine {
         return Err(OpenError::WrongEngine { path, found: found.engine, expected: options.engine });
     }
     if found.cluster != options.cluster {
         let expected = options.cluster;
         return Err(OpenError::WrongCluster { path, found: found.cluster, expected });
+    }
+    // Another cluster's node is another node as well, so this comes last.
+    if found.node != options.node {
+        return Err(OpenError::WrongNode { path, found: found.node, expected: options.node });
     }
     let identity = Identity { boots: found.boots.saturating_add(1), ..found };
     identity.write(disk, &layout.identity_next)?;
