@@ -2,6 +2,7 @@
 
 mod cli;
 mod differential;
+mod hostile;
 mod kills;
 mod power;
 mod support;
