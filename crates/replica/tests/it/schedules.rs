@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use quorate_consensus::NodeId;
+use quorate_consensus::{NodeId, StorageState};
 use quorate_replica::{CommitPolicy, OrderingInput, Ticket};
 
 use crate::node::Setup;
@@ -71,6 +71,19 @@ fn step(world: &mut World, random: &mut Random, burst: usize) {
         96 => {
             if world.is_up(id) {
                 world.node(id.0).input(OrderingInput::Disconnected(NodeId(1)));
+            }
+        }
+        97 => {
+            let to = 1 + random.below(world.nodes.len()) as u64;
+            if let Some(leader) = world.leader() {
+                world.transfer(leader.node.0, to);
+            }
+        }
+        98 => {
+            let full = random.below(3) == 0;
+            let state = if full { StorageState::Full } else { StorageState::Writable };
+            if world.is_up(id) {
+                world.node(id.0).input(OrderingInput::Storage(state));
             }
         }
         _ => world.settle_some(20),

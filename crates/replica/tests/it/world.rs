@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use quorate_codec::peer::{PeerMessage, SnapshotMessage, TransferId};
 use quorate_codec::{FrameDecoder, PAYLOAD_BYTES_MAX, PROTOCOL, encode_command, encode_frame};
 use quorate_consensus::raft::Message;
-use quorate_consensus::{Ballot, Config, Index, Instant, Members, NodeId};
+use quorate_consensus::{Ballot, Config, Index, Instant, Members, NodeId, StorageState};
 use quorate_kv::{Command, PutRequest, Response, StateHash};
 use quorate_replica::{
     Answer, CommitPolicy, Limits, OrderingInput, ReadRequest, ReadResponse, Ticket,
@@ -335,15 +335,20 @@ impl World {
         self.run_until("a leader", |world| world.leader().is_some());
         let leader = self.leader().expect("it was just seen");
         if leader.node != NodeId(id) {
-            let ticket = self.ticket();
-            let node = self.nodes.get_mut(&leader.node).expect("it leads");
-            node.running().open.insert(ticket, None);
-            node.input(OrderingInput::Transfer { ticket, to: NodeId(id) });
+            self.transfer(leader.node.0, id);
         }
         self.run_until("the transfer", |world| {
             world.leader().is_some_and(|leader| leader.node == NodeId(id))
         });
         self.run_millis(200);
+    }
+
+    /// Asks a node to hand leadership over.
+    pub(crate) fn transfer(&mut self, from: u64, to: u64) -> Ticket {
+        let ticket = self.ticket();
+        self.node(from).running().open.insert(ticket, None);
+        self.node(from).input(OrderingInput::Transfer { ticket, to: NodeId(to) });
+        ticket
     }
 
     pub(crate) fn has_ended(&self, ticket: Ticket) -> bool {
@@ -383,6 +388,7 @@ impl World {
             if !self.is_up(id) {
                 self.start(id.0);
             }
+            self.node(id.0).input(OrderingInput::Storage(StorageState::Writable));
         }
         self.run_until("all requests end", |world| {
             world.nodes.values().all(|node| node.up.as_ref().is_some_and(|up| up.open.is_empty()))
