@@ -163,6 +163,11 @@ impl fmt::Display for OpenError {
                 "{} is locked by another process: stop it, or use another data directory",
                 path.display()
             ),
+            Self::Io { path, error } if error.kind() == io::ErrorKind::StorageFull => write!(
+                formatter,
+                "{}: {error}: free some space, then start this member again",
+                path.display()
+            ),
             Self::Io { path, error } => write!(formatter, "{}: {error}", path.display()),
             Self::WrongCluster { path, found, expected } => write!(
                 formatter,

@@ -175,3 +175,31 @@ async fn writes_go_on_by_themselves_once_a_full_disk_has_room() {
     audit::assert_equal_states(&volumes.cluster).await;
     volumes.cluster.assert_no_panic();
 }
+
+#[tokio::test]
+async fn a_member_that_starts_without_room_says_what_it_needs() {
+    let mut volumes = match Volumes::start() {
+        Ok(volumes) => volumes,
+        Err(why) => return skipped(&why),
+    };
+    volumes.cluster.wait_ready().await;
+    assert_serving(&volumes.cluster, &[0, 1, 2]).await;
+    assert!(volumes.cluster.terminate(1).success());
+    volumes.fill(1);
+    volumes.cluster.restart(1);
+    let ended = volumes.cluster.wait_exit(1).await;
+    assert_eq!(ended.code(), Some(1));
+    let log = volumes.cluster.log(1);
+    let error = log.lines().find(|line| line.starts_with("error: ")).unwrap_or(&log);
+    let data = volumes.cluster.data_directory(1).display().to_string();
+    assert!(error.contains(&data), "{error}");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(error.contains("free some space, then start this member again"), "{error}");
+    assert_serving(&volumes.cluster, &[0, 2]).await;
+
+    volumes.free(1);
+    volumes.cluster.restart(1);
+    volumes.cluster.wait_serving(1).await;
+    assert_serving(&volumes.cluster, &[0, 1, 2]).await;
+    volumes.cluster.assert_no_panic();
+}
