@@ -7,9 +7,9 @@ use quorate_codec::peer::{PeerMessage, SnapshotMessage, TransferId};
 use quorate_consensus::raft::{AppendResult, Body};
 use quorate_consensus::{Index, NodeId};
 use quorate_kv::Records;
-use quorate_replica::CommitPolicy;
+use quorate_replica::{CommitPolicy, Ending};
 
-use crate::node::Setup;
+use crate::node::{End, Setup};
 use crate::random::Random;
 use crate::world::{Flight, Peer, World, setup};
 
@@ -94,6 +94,12 @@ fn is_match_from_3(flight: &Flight, message: &Peer) -> bool {
     let is_match =
         matches!(message.body, Body::AppendReply { result: AppendResult::Matched { .. }, .. });
     flight.from == NodeId(3) && is_match
+}
+
+fn is_append_to_3(flight: &Flight, message: &Peer) -> bool {
+    let PeerMessage::Engine(message) = message else { return false };
+    flight.to == NodeId(3)
+        && matches!(&message.body, Body::Append { entries, .. } if !entries.is_empty())
 }
 
 /// The transfers that were offered to node 3.
@@ -272,6 +278,25 @@ fn an_install_waits_for_the_commit_under_way() {
     world.node(3).holds.store = false;
     wait_for_3(&mut world);
     world.heal_and_check();
+}
+
+#[test]
+fn a_write_that_a_snapshot_may_contain_ends_as_unknown_and_is_never_retried() {
+    let mut world = World::new(3, &compacting());
+    world.lead(1);
+    world.keeps = Some(is_append_to_3);
+    let ticket = world.write(3);
+    world.run_millis(100);
+    assert_eq!(world.version(1, ticket), 1, "it was forwarded and applied");
+    assert!(!world.has_ended(ticket));
+    fill(&mut world, 1);
+    world.keeps = None;
+    world.kept.clear();
+    wait_for_3(&mut world);
+    assert_eq!(world.ends.get(&ticket), Some(&End::Ending(Ending::Unknown)));
+    world.lead(2);
+    world.heal_and_check();
+    assert_eq!(world.version(3, ticket), 1);
 }
 
 #[test]
