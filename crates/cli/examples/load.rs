@@ -148,17 +148,17 @@ fn cpu_seconds(pids: &[u32]) -> anyhow::Result<f64> {
 fn report(times: &mut [Duration], errors: u64, elapsed: Duration, cpu: f64) {
     times.sort_unstable();
     let count = times.len().max(1);
-    let at = |part: f64| {
-        let place = ((count as f64 * part) as usize).min(count - 1);
+    let at = |per_mille: usize| {
+        let place = (count * per_mille / 1000).min(count - 1);
         times.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
     };
     println!(
         "{:.0} op/s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  errors {errors}  \
          server {:.1} us/op",
         times.len() as f64 / elapsed.as_secs_f64(),
-        at(0.5),
-        at(0.99),
-        at(0.999),
+        at(500),
+        at(990),
+        at(999),
         cpu * 1e6 / count as f64,
     );
 }

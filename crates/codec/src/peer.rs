@@ -57,7 +57,7 @@ pub struct SnapshotChunk {
     /// Where the next chunk starts; `None` in the last one.
     pub next: Option<Revision>,
     /// The state beside the records; only in the last chunk.
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<Box<Checkpoint>>,
 }
 
 /// A message between nodes whose engines say `M`.
@@ -314,7 +314,7 @@ impl Layout for SnapshotChunk {
             transfer: TransferId::read(reader)?,
             from: Revision::read(reader)?,
             next: Option::<Revision>::read(reader)?,
-            checkpoint: Option::<Checkpoint>::read(reader)?,
+            checkpoint: Option::<Box<Checkpoint>>::read(reader)?,
             records: Vec::read(reader)?,
         })
     }

@@ -108,6 +108,19 @@ impl Layout for Bytes {
     }
 }
 
+impl<T: Layout> Layout for Box<T> {
+    const NAME: &'static str = T::NAME;
+    const BYTES_MIN: usize = T::BYTES_MIN;
+
+    fn put(&self, out: &mut BytesMut) {
+        (**self).put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
+    }
+}
+
 impl<T: Layout> Layout for Option<T> {
     const NAME: &'static str = T::NAME;
     const BYTES_MIN: usize = 1;

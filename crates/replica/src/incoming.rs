@@ -149,7 +149,7 @@ impl Incoming {
         match (chunk.next, chunk.checkpoint) {
             (Some(next), _) if chunk.from < next => transfer.step = Step::Writing(next),
             (None, Some(checkpoint)) if transfer.ends_with(&checkpoint) => {
-                staging.push(StagingOp::Finish(Box::new(checkpoint)));
+                staging.push(StagingOp::Finish(checkpoint));
                 transfer.step = Step::Finishing;
             }
             // Neither a next chunk nor the end of what was offered: no correct sender says so.

@@ -94,7 +94,8 @@ impl Outgoing {
         };
         transfer.heard_at = now;
         let chunk = store.snapshot_chunk(&transfer.source, from, CHUNK_BYTES_MAX)?;
-        let checkpoint = chunk.next.is_none().then(|| transfer.source.checkpoint().clone());
+        let checkpoint =
+            chunk.next.is_none().then(|| Box::new(transfer.source.checkpoint().clone()));
         let (records, next) = (chunk.records, chunk.next);
         Ok(SnapshotMessage::Chunk(SnapshotChunk { transfer: id, from, records, next, checkpoint }))
     }

@@ -269,7 +269,7 @@ fn chunk(next: Option<Revision>, checkpoint: Option<Checkpoint>) -> SnapshotChun
         from: Revision::FIRST,
         records: vec![(Revision { main: 2, sub: 1 }, record())],
         next,
-        checkpoint,
+        checkpoint: checkpoint.map(Box::new),
     }
 }
 

@@ -346,7 +346,7 @@ fn chunk() -> impl Strategy<Value = SnapshotChunk> {
             from,
             records,
             next,
-            checkpoint,
+            checkpoint: checkpoint.map(Box::new),
         },
     )
 }

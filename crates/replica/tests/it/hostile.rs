@@ -76,7 +76,7 @@ fn request() -> BoxedStrategy<Peer> {
 }
 
 fn chunk() -> BoxedStrategy<SnapshotMessage> {
-    let checkpoint = proptest::option::of(strategies::checkpoint()).boxed();
+    let checkpoint = proptest::option::of(strategies::checkpoint().prop_map(Box::new)).boxed();
     (number(), number(), proptest::option::of(number()), checkpoint)
         .prop_map(|(transfer, from, next, checkpoint)| {
             let revision = |main: u64| Revision::new(main.cast_signed(), 0);
