@@ -100,12 +100,13 @@ impl Plan {
     }
 }
 
-/// When each fault of a kind was made.
+/// When each fault of a kind was made. The quorum is lost when all are killed, and when the leader
+/// is while another has just been restarted: then writes wait for processes to start.
 #[derive(Default)]
 struct Faults {
     leader_kills: Vec<Fault>,
     leader_pauses: Vec<Fault>,
-    kills_of_all: Vec<Fault>,
+    quorum_losses: Vec<Fault>,
 }
 
 /// What a run showed.
@@ -139,7 +140,7 @@ impl fmt::Display for Findings {
             self.searched_keys,
             spread("leader kills", &self.kill_gaps),
             spread("pauses", &self.pause_gaps),
-            spread("kills of all", &self.restart_gaps),
+            spread("losses of the quorum", &self.restart_gaps),
             self.hash,
             self.revision,
             self.took,
@@ -222,7 +223,7 @@ async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
         searched_keys,
         kill_gaps: gaps(&history, &faults.leader_kills),
         pause_gaps: gaps(&history, &faults.leader_pauses),
-        restart_gaps: gaps(&history, &faults.kills_of_all),
+        restart_gaps: gaps(&history, &faults.quorum_losses),
         revision,
         hash,
     }
@@ -243,8 +244,8 @@ async fn inject(cluster: &mut Cluster, workload: &Workload, plan: Plan, seed: u6
             Step::PauseLeader { down_writes } => {
                 faults.leader_pauses.push(pause_leader(cluster, workload, down_writes).await);
             }
-            Step::KillAll => faults.kills_of_all.push(kill_all(cluster, workload).await),
-            Step::Absence => faults.leader_kills.push(outlast(cluster, workload).await),
+            Step::KillAll => faults.quorum_losses.push(kill_all(cluster, workload).await),
+            Step::Absence => faults.quorum_losses.push(outlast(cluster, workload).await),
         }
     }
     workload.more(plan.writes_between()).await;
