@@ -8,7 +8,8 @@
 //! to sync: there acknowledged writes must be found missing, or the test proves nothing.
 //!
 //! It needs root, loop devices and ext4. Where there is none of that it prints `skipped` and why.
-//! The whole plan runs in the release build, a sample of it in others. `QUORATE_SEED` repeats a plan.
+//! The whole plan runs in the release build, a sample of it in others. `QUORATE_SEED` repeats a
+//! plan.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

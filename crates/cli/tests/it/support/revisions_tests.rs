@@ -20,7 +20,7 @@ fn operation(invoked: Nanos, returned: Nanos, call: Call, outcome: Outcome) -> O
     Operation { client: 0, invoked, returned, call, outcome }
 }
 
-/// a=1 at 2, a=2 at 3 (never answered), a=3 by a swap at 4 together with nothing else, b and c at 5.
+/// a=1 at 2, a=2 at 3 (never answered), a=3 by a swap at 4, b and c together at 5.
 fn good() -> (Vec<Operation>, Truth) {
     let swap = |expected, value| Call::Swap {
         key: "a".to_owned(),
