@@ -1,7 +1,7 @@
 //! A file system of its own for each member, whose power can be cut.
 //!
 //! An image file with ext4, mounted through a loop device. The cut is ext4's own shutdown call
-//! without a flush of its journal (`EXT4_IOC_SHUTDOWN`, `EXT4_GOING_FLAGS_NOLOGFLUSH`): what was not
+//! without a flush of its journal (`EXT4_IOC_SHUTDOWN`, `EXT4_GOING_FLAGS_NOLOGFLUSH`): what was
 //! synced is gone when the file system is mounted again, as after a power cut. Writes are lost
 //! whole, never torn; torn writes are tested over a simulated disk, in the storage crate.
 //!
