@@ -2,7 +2,7 @@
 //!
 //! An image file with ext4, mounted through a loop device. The cut is ext4's own shutdown call
 //! without a flush of its journal (`EXT4_IOC_SHUTDOWN`, `EXT4_GOING_FLAGS_NOLOGFLUSH`): what was
-//! synced is gone when the file system is mounted again, as after a power cut. Writes are lost
+//! not synced is gone when the file system is mounted again, as after a power cut. Writes are lost
 //! whole, never torn; torn writes are tested over a simulated disk, in the storage crate.
 //!
 //! The call itself is made by perl, which every Debian has: Rust would need `unsafe` for it.
