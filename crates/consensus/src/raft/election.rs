@@ -28,6 +28,20 @@ impl<R: Rules> Raft<R> {
         self.now + self.random.duration(patience, timeout)
     }
 
+    /// The first election deadline after a start.
+    ///
+    /// A leader that is alive speaks within a heartbeat or two, and a pre-vote disturbs none that
+    /// the others hear: waiting out a whole timeout would only delay a cluster that starts. A sole
+    /// voter has nobody to wait for.
+    pub(super) fn first_election(&mut self) -> Instant {
+        let voters = &self.members().voters;
+        if voters.len() == 1 && voters.contains(&self.config.node) {
+            return self.now;
+        }
+        let least = self.config.heartbeat_interval * 2;
+        self.now + self.random.duration(least, self.config.election_timeout / 2)
+    }
+
     /// When to ask again after a pre-vote that was not won. Asking disturbs nobody.
     fn next_pre_vote(&mut self, haste: Haste) -> Instant {
         let pause = match haste {

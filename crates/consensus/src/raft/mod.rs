@@ -128,7 +128,7 @@ impl<R: Rules> Engine for Raft<R> {
             config,
         };
         raft.log.evict(raft.config.tail_bytes_max);
-        let deadline = raft.next_election();
+        let deadline = raft.first_election();
         raft.set_election_deadline(deadline, Haste::Calm);
         raft.assert_invariants();
         raft

@@ -21,6 +21,35 @@ fn count(messages: &[Message], is_wanted: fn(&Body) -> bool) -> usize {
     messages.iter().filter(|message| is_wanted(&message.body)).count()
 }
 
+/// A node on a fresh disk.
+fn fresh(voters: &[NodeId], seed: u64) -> raft::Raft<Strict> {
+    let members = Members::of_voters(voters.iter().copied());
+    let (ballot, time) = (Ballot::ZERO, ClusterTime::default());
+    let recovered = Recovered {
+        hard: HardState::default(),
+        meta: Meta { index: Index::ZERO, ballot, time, members },
+        ballots: Vec::new(),
+        tail: Vec::new(),
+        configurations: Vec::new(),
+        applied: Index::ZERO,
+        time,
+    };
+    Engine::new(Config::new(N1), Strict, Seed(seed), recovered, Instant::ORIGIN)
+}
+
+/// A living leader is given two heartbeats to speak; a whole timeout would only delay a start.
+#[test]
+fn the_first_election_after_a_start_comes_early() {
+    let config = Config::new(N1);
+    let least = Instant::ORIGIN + config.heartbeat_interval * 2;
+    let most = least + config.election_timeout / 2;
+    for seed in 0..100 {
+        let deadline = fresh(&[N1, N2, N3], seed).deadline().expect("it waits for a leader");
+        assert!(least <= deadline && deadline <= most, "seed {seed}: {deadline:?}");
+        assert_eq!(fresh(&[N1], seed).deadline(), Some(Instant::ORIGIN), "it need not wait");
+    }
+}
+
 /// Raft paper §5.2: the vote and its term are on the disk before the answer leaves (openraft
 /// `io_ordering.md`, etcd `raft.go` `send`).
 #[test]
