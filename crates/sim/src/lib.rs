@@ -1,0 +1,14 @@
+//! Deterministic simulation: many replicas, their clients and an operator in one thread, driven by
+//! one seed, on a network, disks and clocks that fail as drawn.
+//!
+//! The replicas are the server's: the same engines, state machine, log and bytes. Only what
+//! surrounds them is simulated. The same seed gives the same run to the byte, in every process and
+//! build, so a violation is found once and replayed for ever.
+
+pub mod broken;
+pub mod draws;
+pub mod protocol;
+
+pub use broken::{Broken, Lesson};
+pub use draws::{Draws, Site};
+pub use protocol::{Protocol, RaftProtocol};
