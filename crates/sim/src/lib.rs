@@ -8,7 +8,9 @@
 pub mod broken;
 pub mod draws;
 pub mod protocol;
+mod shrink;
 
 pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
 pub use protocol::{Protocol, RaftProtocol};
+pub use shrink::shrink;
