@@ -15,6 +15,7 @@ pub mod input;
 pub mod log;
 pub mod members;
 pub mod outcome;
+pub mod paxos;
 mod proposals;
 pub mod quorum;
 pub mod raft;

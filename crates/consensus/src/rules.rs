@@ -61,10 +61,39 @@ pub enum Rule {
     SkipCheckQuorum,
     /// A full window that lost everything is never probed.
     SkipProbe,
+    /// Paxos: a vote leaves the promise where it was, so that a late accept of an older ballot may
+    /// replace it ("Paxos Made Simple" leaves this open; Lamport's `Voting` module does not).
+    AcceptWithoutPromise,
+    /// Paxos: a restarted acceptor remembers neither its promise nor its vote.
+    ForgetPromise,
+    /// Paxos: a promise leaves before it is durable.
+    PromiseBeforeDurable,
+    /// Paxos: a vote is reported before it is durable.
+    AcceptedBeforeDurable,
+    /// Paxos: a proposer takes any reported vote, not that of the highest ballot (P2c).
+    AdoptAnyVote,
+    /// Paxos: a proposer insists on its own value although votes were reported (P2c).
+    IgnoreVotes,
+    /// Paxos: a restarted proposer uses a ballot a second time.
+    ReuseBallot,
+    /// Paxos: a learner counts votes of different ballots together.
+    CountAcrossBallots,
 }
 
 impl Rule {
-    /// Every rule, so that a test can break each in turn.
+    /// The rules of single-decree Paxos, so that a test can break each in turn.
+    pub const SYNOD: [Self; 8] = [
+        Self::AcceptWithoutPromise,
+        Self::ForgetPromise,
+        Self::PromiseBeforeDurable,
+        Self::AcceptedBeforeDurable,
+        Self::AdoptAnyVote,
+        Self::IgnoreVotes,
+        Self::ReuseBallot,
+        Self::CountAcrossBallots,
+    ];
+
+    /// Every rule of Raft, so that a test can break each in turn.
     pub const ALL: [Self; 13] = [
         Self::VoteBeforeDurable,
         Self::AcknowledgeBeforeDurable,

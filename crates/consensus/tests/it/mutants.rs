@@ -51,6 +51,7 @@ fn catcher(rule: Rule) -> (&'static str, &'static str) {
             "raft/a_full_window_that_lost_everything_recovers",
             "expected machine n3 = a=1 b=1 c=1 d=1",
         ),
+        _ => panic!("{rule:?} is no rule of Raft"),
     }
 }
 
