@@ -93,8 +93,8 @@ impl Rule {
         Self::CountAcrossBallots,
     ];
 
-    /// Every rule of Raft, so that a test can break each in turn.
-    pub const ALL: [Self; 13] = [
+    /// The rules of Raft, so that a test can break each in turn.
+    pub const RAFT: [Self; 13] = [
         Self::VoteBeforeDurable,
         Self::AcknowledgeBeforeDurable,
         Self::CountOwnUndurable,
