@@ -32,6 +32,7 @@ mod hash;
 mod map;
 pub mod map_suite;
 mod memory_map;
+pub mod naive;
 mod record;
 mod response;
 mod revision;

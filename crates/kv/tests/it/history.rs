@@ -7,6 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use quorate_kv::naive::Naive;
 use quorate_kv::{
     Command, Commit, CompactRequest, Compare, CompareResult, CompareTarget, Context,
     DeleteRangeRequest, LeaseId, Limits, MemoryMap, Mutant, Pin, PublishRequest, PutRequest,
@@ -14,7 +15,6 @@ use quorate_kv::{
     SortOrder, SortTarget, Step, Store, Strict, TxnRequest, validate_txn,
 };
 
-use crate::model::Model;
 use crate::snapshot::transfer;
 use crate::support::{Node, at, node_with, open};
 
@@ -200,7 +200,7 @@ struct World<R: Rules + Copy> {
     node: Node<R>,
     /// Applies the same log and does nothing else.
     idle: Store<R>,
-    model: Model,
+    model: Naive,
     log: Vec<(Context, Option<Command>)>,
     commit: Option<(Commit, Persisted)>,
     read: Option<(RangeTask, Pin, quorate_kv::RangeResponse)>,
@@ -217,7 +217,7 @@ type Verdict = Result<(), TestCaseError>;
 impl<R: Rules + Copy> World<R> {
     fn new(rules: R) -> Self {
         let idle = open(&Arc::new(MemoryMap::new()), rules);
-        let (log, model) = (Vec::new(), Model::new());
+        let (log, model) = (Vec::new(), Naive::new());
         Self { rules, node: node_with(rules), idle, model, log, commit: None, read: None }
     }
 
@@ -225,7 +225,7 @@ impl<R: Rules + Copy> World<R> {
         match event {
             Event::Entry(command, time) => self.entry(command, time)?,
             Event::Compact(back) => {
-                let revision = self.model.revision - back;
+                let revision = self.model.standing().revision - back;
                 let request = CompactRequest { revision, physical: false };
                 self.entry(Command::Compact(request), 0)?;
             }
@@ -271,7 +271,7 @@ impl<R: Rules + Copy> World<R> {
 
     /// In one revision no key is put twice.
     fn no_key_is_put_twice(&self) -> Verdict {
-        let revision = self.model.revision.max(self.model.compacted);
+        let revision = self.model.standing().revision.max(self.model.standing().compacted);
         let events = self.node.store.events(revision, usize::MAX).map_err(failed)?;
         let records = events.map_err(failed)?.records;
         let puts = records.iter().filter(|(_, record)| record.kind == RecordKind::Put);
@@ -373,10 +373,10 @@ impl<R: Rules + Copy> World<R> {
 
     fn agree(&self) -> Verdict {
         let store = &self.node.store;
-        prop_assert_eq!(store.revision(), self.model.revision);
-        prop_assert_eq!(store.compacted(), self.model.compacted);
+        prop_assert_eq!(store.revision(), self.model.standing().revision);
+        prop_assert_eq!(store.compacted(), self.model.standing().compacted);
         prop_assert_eq!(store.sizes(), self.model.sizes());
-        prop_assert_eq!(store.attributes(), &self.model.attributes);
+        prop_assert_eq!(store.attributes(), self.model.attributes());
         prop_assert_eq!(store.content_hash(), self.model.content_hash(i64::MAX));
         prop_assert_eq!(store.state_hash(), self.idle.state_hash());
         prop_assert_eq!(store.position(), self.idle.position());
@@ -385,7 +385,7 @@ impl<R: Rules + Copy> World<R> {
 
     /// All that can be read at every revision, and the whole history.
     fn agree_on_everything(&mut self) -> Verdict {
-        for revision in self.model.compacted.max(1)..=self.model.revision {
+        for revision in self.model.standing().compacted.max(1)..=self.model.standing().revision {
             let all = RangeRequest {
                 key: Bytes::from_static(&[0]),
                 range_end: Bytes::from_static(&[0]),
@@ -396,7 +396,7 @@ impl<R: Rules + Copy> World<R> {
             let content = self.node.store.hash_kv(revision).map_err(failed)?.map_err(failed)?;
             prop_assert_eq!(content.hash, self.model.content_hash(revision));
         }
-        let compacted = self.model.compacted;
+        let compacted = self.model.standing().compacted;
         let events = self.node.store.events(compacted, usize::MAX).map_err(failed)?;
         let mut retained = self.model.retained();
         retained.retain(|(revision, _)| compacted <= revision.main);

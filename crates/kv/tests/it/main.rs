@@ -5,7 +5,6 @@ mod compaction;
 mod hash;
 mod history;
 mod map;
-mod model;
 mod open;
 mod quota;
 mod range;
