@@ -49,6 +49,39 @@ impl fmt::Display for Index {
     }
 }
 
+/// Positions that follow each other, from `first` to `last`, both included: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The first of them.
+    pub first: Index,
+    /// The last of them, not before the first.
+    pub last: Index,
+}
+
+impl Span {
+    /// The span of one position.
+    pub const fn one(index: Index) -> Self {
+        Self { first: index, last: index }
+    }
+
+    /// How many positions it covers.
+    pub const fn count(self) -> u64 {
+        self.last.distance_from(self.first) + 1
+    }
+
+    /// The positions, ascending.
+    pub fn indices(self) -> impl DoubleEndedIterator<Item = Index> {
+        (self.first.0..=self.last.0).map(Index)
+    }
+}
+
+/// The number of a leadership confirmation, made by the leader and increasing within its ballot.
+///
+/// Together with the ballot it names one round for ever, so a delayed answer is never taken for the
+/// answer to a later round (etcd raft#397). Zero names no round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Confirmation(pub u64);
+
 /// Names one proposal for ever: who made it, in which incarnation, and its number there.
 ///
 /// Numbers are issued in increasing order by the node that takes the client's request, so that a

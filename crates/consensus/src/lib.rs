@@ -12,6 +12,7 @@ pub mod engine;
 pub mod entry;
 pub mod ids;
 pub mod input;
+pub mod invariants;
 pub mod log;
 pub mod members;
 pub mod outcome;
@@ -31,14 +32,16 @@ pub use config::{Config, Timers};
 pub use effects::{Effects, Envelope, Fetch, FetchReason, Misbehaved, SendSnapshot};
 pub use engine::Engine;
 pub use entry::{Entry, Meta, Payload};
-pub use ids::{Incarnation, Index, NodeId, ProposalId, RequestId, Seed, WriteId};
+pub use ids::{
+    Confirmation, Incarnation, Index, NodeId, ProposalId, RequestId, Seed, Span, WriteId,
+};
 pub use input::{Input, StorageState};
 pub use log::Position;
 pub use members::{Change, Members};
 pub use outcome::{Outcome, Proposed, Refusal, TransferError};
 pub use quorum::{FlexibleError, FlexibleQuorums, FlexibleSizes, Quorum, Tally};
 pub use rules::{Mutant, Rule, Rules, Strict};
-pub use status::{Fingerprint, Flow, PeerStatus, Role, Status};
+pub use status::{Fingerprint, Flow, PeerStatus, Role, Status, Summary};
 pub use time::{ClusterTime, Instant};
 pub use trace::{Reason, TraceEvent, What};
 pub use write::{BallotRun, HardState, Recovered, Write, WriteBatch};

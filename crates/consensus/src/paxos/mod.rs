@@ -2,7 +2,10 @@
 //! one ballot chooses (Lamport, "The Part-Time Parliament", 1998; "Paxos Made Simple", 2001).
 //!
 //! - [`acceptor`]: the rule that everything rests on, shared by both protocols here
+//! - [`message`]: what Multi-Paxos nodes say to each other
 
 pub mod acceptor;
+pub mod message;
 
 pub use acceptor::{Acceptor, Decision};
+pub use message::{ElectionRound, Message, PromisePart};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::ballot::Ballot;
 use crate::entry::{Entry, Meta};
+pub use crate::ids::Confirmation;
 use crate::ids::{Index, NodeId};
 use crate::input::StorageState;
 use crate::log::Position;
@@ -38,13 +39,6 @@ impl fmt::Display for Term {
         self.0.fmt(formatter)
     }
 }
-
-/// The number of a leadership confirmation, made by the leader and increasing within its term.
-///
-/// Together with the term it names one round for ever, so a delayed answer is never taken for the
-/// answer to a later round (etcd raft#397). Zero names no round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Confirmation(pub u64);
 
 /// A message between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
