@@ -9,6 +9,7 @@ pub mod broken;
 pub mod draws;
 pub mod protocol;
 mod shrink;
+pub mod story;
 
 pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
