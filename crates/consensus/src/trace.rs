@@ -5,7 +5,7 @@ use crate::ids::{Index, NodeId};
 use crate::status::Role;
 
 /// One event of a node's life, with its reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceEvent {
     /// What happened.
     pub what: What,
@@ -14,7 +14,7 @@ pub struct TraceEvent {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// The node changed its role, or its ballot in that role.
     Became {
