@@ -1,0 +1,1 @@
+//! Does single-decree Paxos decide one thing, whatever happens?
