@@ -110,9 +110,9 @@ impl<M> Durability<M> {
             .map(|held| held.envelope)
     }
 
-    /// How many messages are held back.
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
+    /// The messages held back, each with how many batches beyond the durable ones it waits for.
+    pub(crate) fn held(&self) -> impl ExactSizeIterator<Item = (u64, &Envelope<M>)> {
+        self.held.iter().map(|held| (held.after.0.saturating_sub(self.persisted.0), &held.envelope))
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         durability.on_persisted(second);
         let released: Vec<u8> = durability.release(2).map(|envelope| envelope.message).collect();
         assert_eq!(released, [2]);
-        assert_eq!(durability.held(), 0);
+        assert_eq!(durability.held().len(), 0);
     }
 
     #[test]

@@ -273,6 +273,11 @@ impl Window {
         }
     }
 
+    /// The last entry of each unanswered message, oldest first.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Index> {
+        self.messages.iter().map(|message| message.last)
+    }
+
     /// How many messages are unanswered.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.messages.len()).unwrap_or(u32::MAX)

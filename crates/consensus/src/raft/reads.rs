@@ -38,7 +38,7 @@ impl Reads {
     const ROUNDS_MAX: usize = 4;
 
     /// How many wait for a round to begin, and the rounds under way.
-    pub(super) fn shape(&self) -> (usize, impl Iterator<Item = (Confirmation, Index)>) {
+    pub(super) fn shape(&self) -> (usize, impl ExactSizeIterator<Item = (Confirmation, Index)>) {
         (self.waiting.len(), self.rounds.iter().map(|round| (round.confirm, round.index)))
     }
 

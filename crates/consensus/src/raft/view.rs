@@ -50,6 +50,9 @@ impl<R: Rules> Raft<R> {
     }
 
     /// The fingerprint: everything that decides what happens next but times and client names.
+    ///
+    /// Whoever compares two states also compares what each has on its disk and on the way there:
+    /// that decides what the batches make durable which are not acknowledged yet.
     pub(super) fn canonical(&self) -> Fingerprint {
         let mut canon = Canon(BytesMut::new());
         canon.number(self.term.0);
@@ -58,8 +61,12 @@ impl<R: Rules> Raft<R> {
         self.put_log(&mut canon);
         self.put_role(&mut canon);
         canon.number(u64::from(self.durability.is_persisted(self.promise_write)));
-        canon.number(self.durability.held() as u64);
         canon.number(u64::from(self.durability.has_pending()));
+        canon.index(self.committed_written);
+        let held = self.durability.held();
+        canon.number(held.len() as u64);
+        held.for_each(|held| canon.text(&held));
+        canon.number(u64::from(self.proposals.count()));
         for (index, ballot) in self.proposals.places() {
             canon.index(index);
             canon.ballot(ballot);
@@ -107,12 +114,13 @@ impl<R: Rules> Raft<R> {
     fn put_leader(&self, canon: &mut Canon) {
         let State::Leader(leader) = &self.state else { return };
         canon.index(leader.first_own);
-        // Only the order of confirmations matters, so they are told relative to the newest.
-        let newest = leader.confirm.0;
+        // Messages on the way name confirmations, so their numbers matter and not only their order.
+        canon.number(leader.confirm.0);
         let (waiting, rounds) = leader.reads.shape();
         canon.number(waiting as u64);
+        canon.number(rounds.len() as u64);
         for (confirm, index) in rounds {
-            canon.number(newest - confirm.0);
+            canon.number(confirm.0);
             canon.index(index);
         }
         for (&node, progress) in &leader.peers {
@@ -120,9 +128,14 @@ impl<R: Rules> Raft<R> {
             canon.index(progress.matched);
             canon.index(progress.next);
             canon.number(progress.flow() as u64);
-            canon.number(u64::from(matches!(progress.flow, FlowState::Probe(Some(_)))));
+            canon.index(match &progress.flow {
+                FlowState::Probe(Some(asked)) => asked.end.next(),
+                _ => Index::ZERO,
+            });
             canon.number(u64::from(progress.window.count()));
-            canon.number(newest - progress.confirmed.0);
+            progress.window.ends().for_each(|end| canon.index(end));
+            canon.number(u64::from(progress.is_ask_due));
+            canon.number(progress.confirmed.0);
             canon.index(progress.commit_sent);
             canon.number(progress.storage as u64);
         }
@@ -148,6 +161,13 @@ impl Canon {
 
     fn node(&mut self, node: Option<NodeId>) {
         self.number(node.unwrap_or_default().0);
+    }
+
+    /// What has no numbers of its own. Told apart from what follows by its length.
+    fn text(&mut self, value: &impl core::fmt::Debug) {
+        let text = format!("{value:?}");
+        self.number(text.len() as u64);
+        self.0.put_slice(text.as_bytes());
     }
 
     fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {
