@@ -7,7 +7,7 @@ use crate::entry::Meta;
 use crate::ids::Seed;
 use crate::input::Input;
 use crate::rules::Rules;
-use crate::status::{Fingerprint, Status};
+use crate::status::{Fingerprint, Status, Summary};
 use crate::time::Instant;
 use crate::write::Recovered;
 
@@ -44,6 +44,11 @@ pub trait Engine: Sized {
 
     /// What the node is doing. Allocates: for operators and tests, not for each message.
     fn status(&self) -> Status;
+
+    /// The cheap part of the status. An engine that can make it without the rest does.
+    fn summary(&self) -> Summary {
+        Summary::from(&self.status())
+    }
 
     /// The ballot of the leader this node follows, or of its own leadership; `ballot.node` is the
     /// leader. `None` while no leader is known. Cheap.

@@ -40,6 +40,39 @@ pub struct Status {
     pub storage: StorageState,
 }
 
+/// The part of a [`Status`] that costs nothing to make: for checks after every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// See [`Status::role`].
+    pub role: Role,
+    /// See [`Status::ballot`].
+    pub ballot: Ballot,
+    /// See [`Status::compacted`].
+    pub compacted: Index,
+    /// See [`Status::last`].
+    pub last: Index,
+    /// See [`Status::persisted`].
+    pub persisted: Index,
+    /// See [`Status::committed`].
+    pub committed: Index,
+    /// See [`Status::applied`].
+    pub applied: Index,
+}
+
+impl From<&Status> for Summary {
+    fn from(status: &Status) -> Self {
+        Self {
+            role: status.role,
+            ballot: status.ballot,
+            compacted: status.compacted,
+            last: status.last,
+            persisted: status.persisted,
+            committed: status.committed,
+            applied: status.applied,
+        }
+    }
+}
+
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

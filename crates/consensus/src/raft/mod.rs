@@ -12,12 +12,13 @@
 //! - `follow`: what a node does with a leader's word
 //! - `commit`: what is committed, and handing it to the state machine
 //! - `reads`, `transfer`, `snapshot`, `reconfigure`: as they say
-//! - `view`: the status and the fingerprint
+//! - `view`: the status and the fingerprint; `claims`: what messages vouch for, for checks
 //!
 //! Inputs change the state, and effects are worded when they are drained, so everything that came
 //! in between two drains makes one append per peer and one write.
 
 mod check;
+mod claims;
 mod commit;
 mod election;
 mod follow;
@@ -49,7 +50,7 @@ use crate::log::Log;
 use crate::proposals::Proposals;
 use crate::random::Random;
 use crate::rules::{Rules, Strict};
-use crate::status::{Fingerprint, Status};
+use crate::status::{Fingerprint, Status, Summary};
 use crate::time::Instant;
 use crate::trace::{Reason, TraceEvent, What};
 use crate::write::{Recovered, Write};
@@ -186,6 +187,10 @@ impl<R: Rules> Engine for Raft<R> {
 
     fn status(&self) -> Status {
         self.view()
+    }
+
+    fn summary(&self) -> Summary {
+        self.summarize()
     }
 
     fn leader(&self) -> Option<Ballot> {

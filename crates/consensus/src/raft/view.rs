@@ -8,7 +8,7 @@ use super::role::State;
 use crate::ballot::Ballot;
 use crate::ids::{Index, NodeId};
 use crate::rules::Rules;
-use crate::status::{Fingerprint, PeerStatus, Status};
+use crate::status::{Fingerprint, PeerStatus, Status, Summary};
 
 impl<R: Rules> Raft<R> {
     /// The status.
@@ -29,6 +29,19 @@ impl<R: Rules> Raft<R> {
             peers: self.peers(),
             in_flight: self.proposals.count(),
             storage: self.storage,
+        }
+    }
+
+    /// The cheap part of the status.
+    pub(super) fn summarize(&self) -> Summary {
+        Summary {
+            role: self.state.role(),
+            ballot: self.term.ballot(self.known_leader().unwrap_or_default()),
+            compacted: self.log.compacted().index,
+            last: self.log.last(),
+            persisted: self.log.persisted(),
+            committed: self.log.committed(),
+            applied: self.applied(),
         }
     }
 
