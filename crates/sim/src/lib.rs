@@ -6,6 +6,8 @@
 //! build, so a violation is found once and replayed for ever.
 
 pub mod broken;
+pub mod check;
+pub mod clients;
 pub mod draws;
 pub mod protocol;
 mod shrink;

@@ -1,0 +1,91 @@
+//! What clients are promised, and how a broken promise is told.
+
+use core::fmt;
+
+use quorate_replica::Ticket;
+
+/// A promise to clients. Its name is what a report says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Guarantee {
+    /// Each request ends exactly once.
+    OneOutcome,
+    /// A command is committed only if a client asked for it, and once.
+    CommittedAsAsked,
+    /// What was refused never takes effect.
+    RefusedMeansNever,
+    /// What was acknowledged is committed.
+    AcknowledgedIsCommitted,
+    /// Each answer is what the model gives where the answer says it was made.
+    AnswersAreTrue,
+    /// A linearizable read sees all that was acknowledged before it was asked.
+    ReadsAreFresh,
+    /// No answer is of a state that was not committed yet.
+    NothingIsForetold,
+    /// What one life of a node answers never goes back.
+    NodesGoForward,
+    /// The operations on each key could have happened one after another.
+    Linearizable,
+    /// Transactions on several keys could have happened one after another.
+    Serializable,
+}
+
+impl Guarantee {
+    /// Every promise.
+    pub const ALL: [Self; 10] = [
+        Self::OneOutcome,
+        Self::CommittedAsAsked,
+        Self::RefusedMeansNever,
+        Self::AcknowledgedIsCommitted,
+        Self::AnswersAreTrue,
+        Self::ReadsAreFresh,
+        Self::NothingIsForetold,
+        Self::NodesGoForward,
+        Self::Linearizable,
+        Self::Serializable,
+    ];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OneOutcome => "one-outcome",
+            Self::CommittedAsAsked => "committed-as-asked",
+            Self::RefusedMeansNever => "refused-means-never",
+            Self::AcknowledgedIsCommitted => "acknowledged-is-committed",
+            Self::AnswersAreTrue => "answers-are-true",
+            Self::ReadsAreFresh => "reads-are-fresh",
+            Self::NothingIsForetold => "nothing-is-foretold",
+            Self::NodesGoForward => "nodes-go-forward",
+            Self::Linearizable => "linearizable",
+            Self::Serializable => "serializable",
+        }
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub guarantee: Guarantee,
+    /// Whose request shows it, if one does.
+    pub ticket: Option<Ticket>,
+    /// The evidence, for people.
+    pub evidence: String,
+}
+
+impl Violation {
+    pub(super) fn of(guarantee: Guarantee, ticket: Ticket, evidence: String) -> Self {
+        Self { guarantee, ticket: Some(ticket), evidence }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.guarantee, self.evidence)
+    }
+}

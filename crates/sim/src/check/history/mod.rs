@@ -1,0 +1,298 @@
+//! Whether what clients were told is what they were promised.
+//!
+//! The committed log is the truth: the simulator tells it once, in order, as it comes about. A
+//! naive model replays it, so that the answer to each command is known, and what a read sees at
+//! each revision. etcd's answers carry their revision, so the order of operations need not be
+//! searched for: every answer is placed in the log, and only has to agree with the model there and
+//! with real time. All of it happens while the run goes on, at the event that shows a violation.
+
+mod commands;
+mod guarantee;
+mod tally;
+mod truth;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use quorate_codec::{decode_command, encode_command};
+use quorate_consensus::{Index, Instant, NodeId};
+use quorate_kv::{Command, CommandError};
+use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse, Ticket};
+
+pub use guarantee::{Guarantee, Violation};
+pub use tally::Tally;
+
+use crate::clients::{Ask, End};
+use commands::{Commands, Committed, Expected, Unfounded};
+use truth::{Place, Truth, Unexplained};
+
+/// A request that has not ended.
+#[derive(Clone, Debug)]
+struct Open {
+    node: NodeId,
+    asked: Instant,
+    /// The last committed entry when it was asked.
+    asked_after: Index,
+    /// Where an answer may not be older than: what was acknowledged to anyone, and what the node
+    /// itself had answered.
+    floor: Place,
+    node_floor: Place,
+    what: Asked,
+}
+
+/// What was asked, as far as it is needed to judge the answer.
+#[derive(Clone, Debug)]
+enum Asked {
+    Command(Bytes),
+    Linearizable(ReadRequest),
+    Serializable(ReadRequest),
+    Transfer,
+}
+
+/// The history of one run, judged as it is made.
+#[derive(Clone, Debug)]
+pub struct History {
+    open: BTreeMap<Ticket, Open>,
+    commands: Commands,
+    truth: Truth,
+    committed: Index,
+    /// The newest state that an answer has shown.
+    floor: Place,
+    /// The newest state that the present life of a node has shown.
+    node_floors: BTreeMap<NodeId, Place>,
+    tally: Tally,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl History {
+    /// Nothing was asked, and nothing committed.
+    pub fn new() -> Self {
+        Self {
+            open: BTreeMap::new(),
+            commands: Commands::default(),
+            truth: Truth::new(),
+            committed: Index::ZERO,
+            floor: Place::default(),
+            node_floors: BTreeMap::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// What it consists of so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Commands whose client never learned their end, and that are not committed so far.
+    pub fn never_committed(&self) -> usize {
+        self.commands.never()
+    }
+
+    /// The requests that have not ended: whom they were put to, and when.
+    pub fn open(&self) -> impl Iterator<Item = (Ticket, NodeId, Instant)> + '_ {
+        self.open.iter().map(|(ticket, open)| (*ticket, open.node, open.asked))
+    }
+
+    /// A request was put to a node. Every request is told, whoever makes it, and before what it
+    /// brings about. A ticket is used once in a run.
+    pub fn on_ask(&mut self, now: Instant, ticket: Ticket, node: NodeId, ask: &Ask) {
+        let what = match ask {
+            Ask::Command(command) => {
+                let command = encode_command(command);
+                self.commands.on_ask(command.clone());
+                Asked::Command(command)
+            }
+            Ask::Linearizable(request) => Asked::Linearizable(request.clone()),
+            Ask::Serializable(request) => Asked::Serializable(request.clone()),
+            Ask::Transfer(_) => Asked::Transfer,
+        };
+        let open = Open {
+            node,
+            asked: now,
+            asked_after: self.committed,
+            floor: self.floor,
+            node_floor: self.node_floors.get(&node).copied().unwrap_or_default(),
+            what,
+        };
+        self.tally.asked += 1;
+        let earlier = self.open.insert(ticket, open);
+        assert!(earlier.is_none(), "a ticket is used once");
+    }
+
+    /// An entry was committed, with these bytes of a command or with none. Each index is told
+    /// once, in order, as soon as any node learns of it, and before any answer of it.
+    pub fn on_commit(&mut self, index: Index, command: Option<&Bytes>) -> Result<(), Violation> {
+        assert!(self.committed < index, "entries are told in order, each once");
+        self.committed = index;
+        let Some(bytes) = command else { return Ok(()) };
+        let as_asked =
+            |evidence| Violation { guarantee: Guarantee::CommittedAsAsked, ticket: None, evidence };
+        let Ok(command) = decode_command(bytes.clone()) else {
+            return Err(as_asked(format!("entry {index} is no command")));
+        };
+        let expected = self.truth.commit(&command);
+        if is_internal(&command) {
+            return Ok(());
+        }
+        self.tally.committed += 1;
+        let committed = Committed { index, place: self.truth.newest(), expected };
+        self.commands.on_commit(bytes, committed).map_err(|_| {
+            as_asked(format!("entry {index} was not asked for, or once too often: {command:?}"))
+        })
+    }
+
+    /// A request ended. Every end that a node gives is told, also one that the client no longer
+    /// waits for.
+    pub fn on_end(&mut self, ticket: Ticket, end: &End) -> Result<(), Violation> {
+        let Some(open) = self.open.remove(&ticket) else {
+            let evidence = format!("{ticket:?} is not open, and ended with {end:?}");
+            return Err(Violation::of(Guarantee::OneOutcome, ticket, evidence));
+        };
+        match (&open.what, end) {
+            (Asked::Transfer, _) => {
+                self.tally.transfers += 1;
+                Ok(())
+            }
+            (Asked::Command(bytes), End::Answer(Answer::Command(answer))) => {
+                self.on_acknowledged(ticket, &open, bytes, answer)
+            }
+            (Asked::Command(bytes), End::Ending(Ending::Refused(_) | Ending::NoLeader)) => {
+                self.on_refused(ticket, bytes, end)
+            }
+            (Asked::Command(bytes), End::Ending(Ending::Unknown) | End::Lost) => {
+                self.tally.unknown += 1;
+                self.commands.on_unknown(bytes);
+                Ok(())
+            }
+            (Asked::Linearizable(read), End::Answer(Answer::Read(answer))) => {
+                self.on_linearizable(ticket, &open, read, answer)
+            }
+            (Asked::Serializable(read), End::Answer(Answer::Read(answer))) => {
+                self.on_serializable(ticket, &open, read, answer)
+            }
+            (
+                Asked::Linearizable(_) | Asked::Serializable(_),
+                End::Answer(Answer::Behind) | End::Lost,
+            )
+            | (
+                Asked::Linearizable(_),
+                End::Ending(Ending::Refused(_) | Ending::NoLeader | Ending::Unknown),
+            ) => {
+                self.tally.unanswered_reads += 1;
+                Ok(())
+            }
+            (what, end) => {
+                let evidence = format!("{ticket:?} asked for {what:?} and was told {end:?}");
+                Err(Violation::of(Guarantee::AnswersAreTrue, ticket, evidence))
+            }
+        }
+    }
+
+    /// The node's process is gone: another life may know less. What was open there still has to be
+    /// told as [`End::Lost`].
+    pub fn on_node_gone(&mut self, node: NodeId) {
+        self.node_floors.remove(&node);
+    }
+
+    fn on_acknowledged(
+        &mut self,
+        ticket: Ticket,
+        open: &Open,
+        bytes: &Bytes,
+        answer: &Expected,
+    ) -> Result<(), Violation> {
+        let told = format!("{ticket:?} was told {answer:?}");
+        let committed =
+            self.commands.on_answer(bytes, answer, open.asked_after).map_err(|why| {
+                let (guarantee, evidence) = match why {
+                    Unfounded::NotCommitted => (
+                        Guarantee::AcknowledgedIsCommitted,
+                        format!("{told}, which is not committed since it was asked"),
+                    ),
+                    Unfounded::Differs(expected) => (
+                        Guarantee::AnswersAreTrue,
+                        format!("{told}, and the model says {expected:?}"),
+                    ),
+                };
+                Violation::of(guarantee, ticket, evidence)
+            })?;
+        self.tally.acknowledged += 1;
+        self.tally.declined += u64::from(answer.is_err());
+        self.show(open.node, committed.place);
+        Ok(())
+    }
+
+    fn on_refused(&mut self, ticket: Ticket, bytes: &Bytes, end: &End) -> Result<(), Violation> {
+        self.tally.refused += 1;
+        self.commands.on_refusal(bytes).map_err(|_| {
+            let evidence = format!("{ticket:?} is committed, and was told {end:?}");
+            Violation::of(Guarantee::RefusedMeansNever, ticket, evidence)
+        })
+    }
+
+    fn on_linearizable(
+        &mut self,
+        ticket: Ticket,
+        open: &Open,
+        read: &ReadRequest,
+        answer: &Result<ReadResponse, CommandError>,
+    ) -> Result<(), Violation> {
+        let place = self.truth.explain(open.floor, read, answer).map_err(|why| {
+            violation_of_read(ticket, read, answer, why, Guarantee::ReadsAreFresh)
+        })?;
+        self.tally.linearizable_reads += 1;
+        self.show(open.node, place);
+        Ok(())
+    }
+
+    fn on_serializable(
+        &mut self,
+        ticket: Ticket,
+        open: &Open,
+        read: &ReadRequest,
+        answer: &Result<ReadResponse, CommandError>,
+    ) -> Result<(), Violation> {
+        let place = self.truth.explain(open.node_floor, read, answer).map_err(|why| {
+            violation_of_read(ticket, read, answer, why, Guarantee::NodesGoForward)
+        })?;
+        self.tally.serializable_reads += 1;
+        let node_floor = self.node_floors.entry(open.node).or_default();
+        *node_floor = place.max(*node_floor);
+        Ok(())
+    }
+
+    /// An answer has shown this state to a client: nothing older may be read from now on.
+    fn show(&mut self, node: NodeId, place: Place) {
+        self.floor = self.floor.max(place);
+        let node_floor = self.node_floors.entry(node).or_default();
+        *node_floor = place.max(*node_floor);
+    }
+}
+
+/// Whether nodes propose it on their own.
+fn is_internal(command: &Command) -> bool {
+    matches!(command, Command::SetQuota(_) | Command::Publish(_) | Command::Advance)
+}
+
+fn violation_of_read(
+    ticket: Ticket,
+    read: &ReadRequest,
+    answer: &Result<ReadResponse, CommandError>,
+    why: Unexplained,
+    outdated: Guarantee,
+) -> Violation {
+    let asked = format!("{ticket:?} read {read:?} and was told {answer:?}");
+    let (guarantee, why) = match why {
+        Unexplained::Foretold => {
+            (Guarantee::NothingIsForetold, "which is not committed yet".to_owned())
+        }
+        Unexplained::Outdated => (outdated, "which was outdated when it was asked".to_owned()),
+        Unexplained::Differs(why) => (Guarantee::AnswersAreTrue, why),
+    };
+    Violation::of(guarantee, ticket, format!("{asked}: {why}"))
+}

@@ -1,0 +1,33 @@
+//! What a history consisted of, so that an empty one proves nothing.
+
+/// Counts of what was asked, told and compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests.
+    pub asked: u64,
+    /// Commands that were committed for clients.
+    pub committed: u64,
+    /// Commands acknowledged; each was compared with the model.
+    pub acknowledged: u64,
+    /// Of these, definite errors of the state machine.
+    pub declined: u64,
+    /// Commands refused before they were proposed.
+    pub refused: u64,
+    /// Commands whose end their client never learned.
+    pub unknown: u64,
+    /// Linearizable reads answered, each compared with the model.
+    pub linearizable_reads: u64,
+    /// Serializable reads answered, each compared with the model.
+    pub serializable_reads: u64,
+    /// Reads that ended without an answer.
+    pub unanswered_reads: u64,
+    /// Requests to hand over leadership that ended.
+    pub transfers: u64,
+}
+
+impl Tally {
+    /// Answers that were compared with the model.
+    pub fn compared(&self) -> u64 {
+        self.acknowledged + self.linearizable_reads + self.serializable_reads
+    }
+}

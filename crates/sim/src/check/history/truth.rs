@@ -1,0 +1,151 @@
+//! What really happened: the committed log, replayed by the naive model.
+
+use quorate_kv::naive::{Naive, Standing};
+use quorate_kv::{Command, CommandError, Response};
+use quorate_replica::{ReadRequest, ReadResponse};
+
+/// Most standings that an error without a revision is looked for in.
+const SEARCHED_MAX: usize = 4_096;
+
+/// A place in the sequence of standings that the store went through, each different from the one
+/// before. Places grow with the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(usize);
+
+/// Why no standing of a window explains a read's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unexplained {
+    /// The answer's revision is not committed yet.
+    Foretold,
+    /// The answer's revision was outdated before the window began.
+    Outdated,
+    /// The model answers something else.
+    Differs(String),
+}
+
+/// The committed log as the model sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Truth {
+    model: Naive,
+    standings: Vec<Standing>,
+}
+
+impl Truth {
+    pub(super) fn new() -> Self {
+        let model = Naive::new();
+        let standings = vec![model.standing()];
+        Self { model, standings }
+    }
+
+    /// Applies the next command, and says what a client must be told.
+    pub(super) fn commit(&mut self, command: &Command) -> Result<Response, CommandError> {
+        let response = self.model.apply(command);
+        let standing = self.model.standing();
+        if self.standings.last() != Some(&standing) {
+            self.standings.push(standing);
+        }
+        response
+    }
+
+    /// The present.
+    pub(super) fn newest(&self) -> Place {
+        Place(self.standings.len() - 1)
+    }
+
+    /// The lowest place from `floor` on where the model gives this answer.
+    pub(super) fn explain(
+        &self,
+        floor: Place,
+        request: &ReadRequest,
+        answer: &Result<ReadResponse, CommandError>,
+    ) -> Result<Place, Unexplained> {
+        match answer {
+            Ok(response) => self.explain_response(floor, request, response),
+            Err(error) => self.explain_error(floor, request, *error),
+        }
+    }
+
+    fn explain_response(
+        &self,
+        floor: Place,
+        request: &ReadRequest,
+        response: &ReadResponse,
+    ) -> Result<Place, Unexplained> {
+        let Some(revision) = revision_of(response) else { return Ok(floor) };
+        let first = self.standings.partition_point(|standing| standing.revision < revision);
+        let end = self.standings.partition_point(|standing| standing.revision <= revision);
+        if self.model.standing().revision < revision {
+            return Err(Unexplained::Foretold);
+        }
+        if end <= floor.0 {
+            return Err(Unexplained::Outdated);
+        }
+        // Among standings of one revision only compaction differs, and the lowest allows most.
+        let place = Place(first.max(floor.0));
+        let expected = self.answer_at(place, request);
+        if expected.as_ref() == Ok(response) {
+            return Ok(place);
+        }
+        Err(Unexplained::Differs(format!("the model answers {expected:?} at {place:?}")))
+    }
+
+    /// An error tells no revision: any standing since the floor may have given it.
+    fn explain_error(
+        &self,
+        floor: Place,
+        request: &ReadRequest,
+        error: CommandError,
+    ) -> Result<Place, Unexplained> {
+        let newest = self.newest();
+        if error == CommandError::Compacted && self.may_have_lost_its_pin(floor, request) {
+            return Ok(floor);
+        }
+        let places = (floor.0..=newest.0).take(SEARCHED_MAX).chain([newest.0]);
+        for place in places.map(Place) {
+            if self.answer_at(place, request) == Err(error) {
+                return Ok(place);
+            }
+        }
+        let now = self.answer_at(newest, request);
+        Err(Unexplained::Differs(format!("no standing gives {error:?}; the newest gives {now:?}")))
+    }
+
+    /// A range that is read in slices holds its revision for a time only; if a compaction passes
+    /// it thereafter, it ends as one that came too late.
+    fn may_have_lost_its_pin(&self, floor: Place, request: &ReadRequest) -> bool {
+        let ReadRequest::Range(range) = request else { return false };
+        let read_at =
+            if 0 < range.revision { range.revision } else { self.standing(floor).revision };
+        let is_sliced = !range.range_end.is_empty();
+        is_sliced && read_at < self.model.standing().compacted
+    }
+
+    fn answer_at(&self, place: Place, request: &ReadRequest) -> Result<ReadResponse, CommandError> {
+        let standing = self.standing(place);
+        match request {
+            ReadRequest::Range(range) => {
+                self.model.range_as_of(standing, range).map(ReadResponse::Range)
+            }
+            ReadRequest::Txn(txn) => {
+                self.model.read_txn_as_of(standing, txn).map(ReadResponse::Txn)
+            }
+            ReadRequest::Revision => Ok(ReadResponse::Revision(standing.revision)),
+            ReadRequest::Hash { .. } => unreachable!("hashes are compared between replicas"),
+        }
+    }
+
+    fn standing(&self, place: Place) -> Standing {
+        self.standings[place.0]
+    }
+}
+
+/// The revision that the answer says it was made at; none in a hash, which clients do not ask for
+/// and whose equality on all replicas is checked elsewhere.
+fn revision_of(response: &ReadResponse) -> Option<i64> {
+    match response {
+        ReadResponse::Range(range) => Some(range.revision),
+        ReadResponse::Txn(txn) => Some(txn.revision),
+        ReadResponse::Revision(revision) => Some(*revision),
+        ReadResponse::Hash(_) => None,
+    }
+}
