@@ -33,6 +33,7 @@ pub mod entry;
 pub mod error;
 pub mod frame;
 pub mod handshake;
+mod paxos;
 pub mod peer;
 mod primitives;
 mod raft;

@@ -15,9 +15,13 @@
 //! gives the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use quorate_consensus::{Ballot, ClusterTime, Incarnation, Index, NodeId, ProposalId, RequestId};
+use quorate_consensus::{
+    Ballot, ClusterTime, Confirmation, Incarnation, Index, NodeId, ProposalId, RequestId,
+    StorageState,
+};
 
 use crate::error::DecodeError;
 use crate::reader::Reader;
@@ -109,6 +113,19 @@ impl Layout for Bytes {
 }
 
 impl<T: Layout> Layout for Box<T> {
+    const NAME: &'static str = T::NAME;
+    const BYTES_MIN: usize = T::BYTES_MIN;
+
+    fn put(&self, out: &mut BytesMut) {
+        (**self).put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
+    }
+}
+
+impl<T: Layout> Layout for Arc<T> {
     const NAME: &'static str = T::NAME;
     const BYTES_MIN: usize = T::BYTES_MIN;
 
@@ -316,5 +333,38 @@ impl Layout for ProposalId {
             incarnation: Incarnation::read(reader)?,
             sequence: reader.number(Self::NAME)?,
         })
+    }
+}
+
+impl Layout for Confirmation {
+    const NAME: &'static str = "confirmation";
+    const BYTES_MIN: usize = 8;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.0.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.number(Self::NAME).map(Self)
+    }
+}
+
+impl Layout for StorageState {
+    const NAME: &'static str = "storage state";
+    const BYTES_MIN: usize = 1;
+
+    fn put(&self, out: &mut BytesMut) {
+        out.put_u8(match self {
+            Self::Writable => 0,
+            Self::Full => 1,
+        });
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte(Self::NAME)? {
+            0 => Ok(Self::Writable),
+            1 => Ok(Self::Full),
+            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
+        }
     }
 }

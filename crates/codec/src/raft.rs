@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::log::Position;
-use quorate_consensus::raft::{AppendResult, Body, Cause, Confirmation, Message, Term, Verdict};
-use quorate_consensus::{Ballot, Index, Meta, StorageState};
+use quorate_consensus::raft::{AppendResult, Body, Cause, Message, Term, Verdict};
+use quorate_consensus::{Ballot, Confirmation, Index, Meta, StorageState};
 
 use crate::error::DecodeError;
 use crate::primitives::Layout;
@@ -151,8 +151,7 @@ fn read_append(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     let previous = Position::read(reader)?;
     let commit = Index::read(reader)?;
     let confirm = Option::<Confirmation>::read(reader)?;
-    let entries = Arc::new(Vec::read(reader)?);
-    Ok(Body::Append { previous, entries, commit, confirm })
+    Ok(Body::Append { previous, entries: Arc::read(reader)?, commit, confirm })
 }
 
 const RESULT_MATCHED: u8 = 0;
@@ -192,19 +191,6 @@ impl Layout for AppendResult {
 
 impl Layout for Term {
     const NAME: &'static str = "term";
-    const BYTES_MIN: usize = 8;
-
-    fn put(&self, out: &mut BytesMut) {
-        self.0.put(out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.number(Self::NAME).map(Self)
-    }
-}
-
-impl Layout for Confirmation {
-    const NAME: &'static str = "confirmation";
     const BYTES_MIN: usize = 8;
 
     fn put(&self, out: &mut BytesMut) {
@@ -265,26 +251,6 @@ impl Layout for Cause {
         match reader.byte(Self::NAME)? {
             0 => Ok(Self::LeaderLost),
             1 => Ok(Self::Transfer),
-            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
-        }
-    }
-}
-
-impl Layout for StorageState {
-    const NAME: &'static str = "storage state";
-    const BYTES_MIN: usize = 1;
-
-    fn put(&self, out: &mut BytesMut) {
-        out.put_u8(match self {
-            Self::Writable => 0,
-            Self::Full => 1,
-        });
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match reader.byte(Self::NAME)? {
-            0 => Ok(Self::Writable),
-            1 => Ok(Self::Full),
             found => Err(DecodeError::BadTag { what: Self::NAME, found }),
         }
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use quorate_codec::{
     FrameDecoder, PAYLOAD_BYTES_MAX, PeerMessage, Wire, decode_command, decode_members,
 };
+use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
 
 /// The densest values are operations of 10 bytes, which take fifteen times as much in memory, and
@@ -28,6 +29,10 @@ fn peer(bytes: Bytes) {
     drop(PeerMessage::<Message>::decode(bytes));
 }
 
+fn paxos_peer(bytes: Bytes) {
+    drop(PeerMessage::<paxos_protocol::Message>::decode(bytes));
+}
+
 /// Puts `count` over every position of a valid message.
 fn claims(message: &[u8], count: u32) -> impl Iterator<Item = Vec<u8>> {
     (0..message.len().saturating_sub(3)).map(move |at| {
@@ -45,6 +50,13 @@ fn a_claimed_length_allocates_nothing() {
             sample.encode(&mut bytes);
             for bytes in claims(&bytes, count) {
                 assert_bounded(name, bytes, peer);
+            }
+        }
+        for (name, sample) in crate::paxos::messages() {
+            let mut bytes = bytes::BytesMut::new();
+            sample.encode(&mut bytes);
+            for bytes in claims(&bytes, count) {
+                assert_bounded(name, bytes, paxos_peer);
             }
         }
         for (name, sample) in crate::samples::commands() {

@@ -12,8 +12,10 @@ use quorate_codec::{
     TransferId, Wire, decode_checkpoint, decode_command, decode_record, decode_write,
     encode_checkpoint, encode_command, encode_frame, encode_record, encode_write,
 };
+use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
 
+use crate::paxos;
 use crate::round_trip::bytes_of;
 use crate::samples::{self, Samples};
 
@@ -93,6 +95,16 @@ fn peer_messages() {
         &samples::peer_messages(),
         |message| bytes_of(message, PeerMessage::encode),
         PeerMessage::<Message>::decode,
+    );
+}
+
+#[test]
+fn paxos_messages() {
+    check(
+        include_str!("../golden/paxos.1.txt"),
+        &paxos::messages(),
+        |message| bytes_of(message, PeerMessage::encode),
+        PeerMessage::<paxos_protocol::Message>::decode,
     );
 }
 

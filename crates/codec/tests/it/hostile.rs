@@ -9,8 +9,10 @@ use quorate_codec::{
     decode_entry, decode_meta, decode_record, decode_write, encode_checkpoint, encode_command,
     encode_entry, encode_meta, encode_record, encode_write,
 };
+use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
 
+use crate::paxos;
 use crate::round_trip::bytes_of;
 use crate::samples;
 
@@ -46,6 +48,7 @@ fn wire_again<T: Wire>(bytes: Bytes) -> Result<Bytes, DecodeError> {
 }
 
 const PEER_AGAIN: Again = wire_again::<PeerMessage<Message>>;
+const PAXOS_AGAIN: Again = wire_again::<PeerMessage<paxos_protocol::Message>>;
 
 /// Every sample's bytes, with its format.
 fn all() -> Vec<(String, Bytes, Again)> {
@@ -65,6 +68,9 @@ fn all() -> Vec<(String, Bytes, Again)> {
     }
     for (name, message) in samples::peer_messages() {
         all.push((format!("peer {name}"), bytes_of(&message, PeerMessage::encode), PEER_AGAIN));
+    }
+    for (name, message) in paxos::messages() {
+        all.push((format!("paxos {name}"), bytes_of(&message, PeerMessage::encode), PAXOS_AGAIN));
     }
     for (name, hello) in samples::hellos() {
         all.push((format!("hello {name}"), bytes_of(&hello, Hello::encode), wire_again::<Hello>));
@@ -148,7 +154,7 @@ fn a_transaction_nested_too_deep_is_refused() {
     assert_eq!(found, Err(DecodeError::TooDeep { what: "transaction" }));
 }
 
-const FORMATS: [(&str, Again); 9] = [
+const FORMATS: [(&str, Again); 10] = [
     ("write", write_again),
     ("entry", entry_again),
     ("meta", meta_again),
@@ -156,6 +162,7 @@ const FORMATS: [(&str, Again); 9] = [
     ("record", record_again),
     ("checkpoint", checkpoint_again),
     ("peer", PEER_AGAIN),
+    ("paxos", PAXOS_AGAIN),
     ("hello", wire_again::<Hello>),
     ("reply", wire_again::<HelloReply>),
 ];

@@ -5,6 +5,7 @@ mod frames;
 mod golden;
 mod handshake;
 mod hostile;
+mod paxos;
 mod round_trip;
 mod samples;
 mod strategies;

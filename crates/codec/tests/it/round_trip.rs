@@ -10,9 +10,11 @@ use quorate_codec::{
     encode_record, encode_write,
 };
 use quorate_consensus::Write;
+use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
 use quorate_kv::{Command, RequestOp, TXN_DEPTH_MAX, TxnRequest};
 
+use crate::paxos;
 use crate::strategies;
 
 pub(crate) fn bytes_of<T>(value: &T, encode: fn(&T, &mut BytesMut)) -> Bytes {
@@ -103,6 +105,11 @@ proptest! {
     #[test]
     fn raft_messages(message in strategies::raft_message()) {
         survives_whole(&message, Message::encode, Message::decode);
+    }
+
+    #[test]
+    fn paxos_messages(message in paxos::message()) {
+        survives_whole(&message, paxos_protocol::Message::encode, paxos_protocol::Message::decode);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use quorate_kv::{
 /// Values by name, in the order of their tags.
 pub(crate) type Samples<T> = Vec<(&'static str, T)>;
 
-const BALLOT: Ballot = Ballot { round: 0x0102_0304_0506_0708, node: NodeId(0x11) };
+pub(crate) const BALLOT: Ballot = Ballot { round: 0x0102_0304_0506_0708, node: NodeId(0x11) };
 
 const PROPOSAL: ProposalId =
     ProposalId { node: NodeId(0x21), incarnation: Incarnation(0x2223), sequence: 0x2425_2627 };
@@ -31,11 +31,11 @@ fn entry(index: u64, id: Option<ProposalId>, payload: Payload) -> Entry {
     Entry { index: Index(index), ballot: BALLOT, id, time: ClusterTime(0x41_4243), payload }
 }
 
-fn noop() -> Entry {
+pub(crate) fn noop() -> Entry {
     entry(5, None, Payload::Noop)
 }
 
-fn command_entry() -> Entry {
+pub(crate) fn command_entry() -> Entry {
     entry(6, Some(PROPOSAL), Payload::Command(Bytes::from_static(b"command")))
 }
 
@@ -48,7 +48,7 @@ fn members() -> Members {
     }
 }
 
-fn meta() -> Meta {
+pub(crate) fn meta() -> Meta {
     Meta { index: Index(0x51), ballot: BALLOT, time: ClusterTime(0x52), members: members() }
 }
 

@@ -28,11 +28,11 @@ fn node() -> impl Strategy<Value = NodeId> {
     any::<u64>().prop_map(NodeId)
 }
 
-fn index() -> impl Strategy<Value = Index> {
+pub(crate) fn index() -> impl Strategy<Value = Index> {
     any::<u64>().prop_map(Index)
 }
 
-fn ballot() -> impl Strategy<Value = Ballot> {
+pub(crate) fn ballot() -> impl Strategy<Value = Ballot> {
     (any::<u64>(), node()).prop_map(|(round, node)| Ballot { round, node })
 }
 
@@ -246,11 +246,11 @@ fn position() -> impl Strategy<Value = Position> {
     (ballot(), index()).prop_map(|(ballot, index)| Position { ballot, index })
 }
 
-fn storage() -> impl Strategy<Value = StorageState> {
+pub(crate) fn storage() -> impl Strategy<Value = StorageState> {
     prop_oneof![Just(StorageState::Writable), Just(StorageState::Full)]
 }
 
-fn confirmation() -> impl Strategy<Value = Confirmation> {
+pub(crate) fn confirmation() -> impl Strategy<Value = Confirmation> {
     any::<u64>().prop_map(Confirmation)
 }
 
