@@ -1,5 +1,7 @@
 //! What must hold in every run, fed step by step with what the nodes do.
 
+pub mod history;
+
 use core::fmt;
 use core::marker::PhantomData;
 use std::collections::{BTreeMap, BTreeSet};
