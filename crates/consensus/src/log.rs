@@ -208,6 +208,13 @@ impl Log {
         }
     }
 
+    /// Truncates, and leaves the marks as they were: a broken rule.
+    pub(crate) fn truncate_below_marks(&mut self, first: Index) {
+        let marks = self.marks.clone();
+        self.truncate_from(first);
+        self.marks = marks;
+    }
+
     fn remove_from(&mut self, first: Index) {
         while self.tail.back().is_some_and(|entry| first <= entry.index) {
             let entry = self.tail.pop_back().expect("its presence was just checked");

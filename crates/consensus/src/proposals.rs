@@ -73,6 +73,11 @@ impl Proposals {
         });
     }
 
+    /// Ends the proposals up to `upto` as if each were what is committed there: a broken rule.
+    pub(crate) fn settle_by_index(&mut self, upto: Index, outcomes: &mut Vec<Outcome>) {
+        self.end(upto, outcomes, |tracked| Proposed::Committed { index: tracked.index });
+    }
+
     /// Ends the proposals that `excludes` says can never be committed any more, given their ballot.
     /// It must exclude every ballot below one that it excludes.
     pub(crate) fn exclude(

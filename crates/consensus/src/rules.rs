@@ -61,6 +61,68 @@ pub enum Rule {
     SkipCheckQuorum,
     /// A full window that lost everything is never probed.
     SkipProbe,
+    /// The vote is not written down: a restarted server votes again in the same term
+    /// (Raft paper, Figure 2; openraft, `io_ordering.md`).
+    ForgetVote,
+    /// A vote once given binds in every later term, so that elections find no majority.
+    KeepVoteAcrossTerms,
+    /// A new term is entered without writing it down: a restarted server is back in an old one.
+    ForgetTerm,
+    /// A server that only asks whether it could win raises its term (dissertation §9.6).
+    RaiseTermByPreVote,
+    /// A vote is granted although a leader is alive (dissertation §4.2.3).
+    VoteDespiteLeader,
+    /// Any request for a vote puts off the server's own campaign, so that a hopeless candidate
+    /// holds up all others.
+    AnyRequestResetsTimer,
+    /// A candidate asks for votes before its own term and vote are durable.
+    CampaignBeforeDurable,
+    /// A candidate takes every answer for a vote.
+    CountRefusedVotes,
+    /// A candidate counts a vote that was given to it in an older term.
+    CountLateVotes,
+    /// A learner campaigns.
+    LearnerCampaigns,
+    /// A request of an older term is not told the newer one (redpanda#31547).
+    StaleTermUnanswered,
+    /// A leader that hears of a newer term goes on in its own.
+    LeadOldTerm,
+    /// Entries are taken without asking whether what is before them agrees (§5.3).
+    SkipConsistencyCheck,
+    /// An entry that conflicts with the leader's stays.
+    KeepConflicting,
+    /// A late report of the disk counts for entries that replaced those it wrote
+    /// (etcd raft, `rawnode.go`, "ABA").
+    OldWriteCounts,
+    /// A follower acknowledges all it holds, not only what agrees with the leader.
+    AcknowledgeUnverified,
+    /// A leader takes a refused append for a match.
+    CountRefusedAppend,
+    /// A leader does not go back when a follower's log differs.
+    NeverBackUp,
+    /// A leader commits what one short of a majority holds.
+    CommitShortOfQuorum,
+    /// An entry is handed to the state machine before it is durable beside it.
+    DeliverUndurable,
+    /// A snapshot replaces a log that holds it and more (Raft paper, §7).
+    SnapshotDropsTail,
+    /// A peer that waits for a snapshot waits for ever once a report is lost (etcd#10225).
+    WaitForLostSnapshot,
+    /// A proposal is reported as committed because its index is (redpanda#3003).
+    SettleByIndex,
+    /// A deposed leader reports that its proposals cannot happen any more, though they may.
+    DisplaceWhenDeposed,
+    /// A deposed leader forgets the reads that wait (etcd#12762).
+    DropReads,
+    /// A confirmation round has no name of its own, so that a late answer confirms a later read
+    /// (etcd#20418).
+    ReuseConfirmation,
+    /// A leader whose disk stalls goes on leading (hashicorp/raft#503).
+    LeadWithStalledDisk,
+    /// A transfer of leadership never times out (hashicorp/raft#696).
+    EndlessTransfer,
+    /// Proposals are taken without bound (cockroach#27983).
+    TakeWithoutBound,
     /// Paxos: a vote leaves the promise where it was, so that a late accept of an older ballot may
     /// replace it ("Paxos Made Simple" leaves this open; Lamport's `Voting` module does not).
     AcceptWithoutPromise,
@@ -94,7 +156,7 @@ impl Rule {
     ];
 
     /// The rules of Raft, so that a test can break each in turn.
-    pub const RAFT: [Self; 13] = [
+    pub const RAFT: [Self; 42] = [
         Self::VoteBeforeDurable,
         Self::AcknowledgeBeforeDurable,
         Self::CountOwnUndurable,
@@ -108,5 +170,34 @@ impl Rule {
         Self::CommitBeyondMatch,
         Self::SkipCheckQuorum,
         Self::SkipProbe,
+        Self::ForgetVote,
+        Self::KeepVoteAcrossTerms,
+        Self::ForgetTerm,
+        Self::RaiseTermByPreVote,
+        Self::VoteDespiteLeader,
+        Self::AnyRequestResetsTimer,
+        Self::CampaignBeforeDurable,
+        Self::CountRefusedVotes,
+        Self::CountLateVotes,
+        Self::LearnerCampaigns,
+        Self::StaleTermUnanswered,
+        Self::LeadOldTerm,
+        Self::SkipConsistencyCheck,
+        Self::KeepConflicting,
+        Self::OldWriteCounts,
+        Self::AcknowledgeUnverified,
+        Self::CountRefusedAppend,
+        Self::NeverBackUp,
+        Self::CommitShortOfQuorum,
+        Self::DeliverUndurable,
+        Self::SnapshotDropsTail,
+        Self::WaitForLostSnapshot,
+        Self::SettleByIndex,
+        Self::DisplaceWhenDeposed,
+        Self::DropReads,
+        Self::ReuseConfirmation,
+        Self::LeadWithStalledDisk,
+        Self::EndlessTransfer,
+        Self::TakeWithoutBound,
     ];
 }

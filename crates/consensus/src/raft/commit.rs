@@ -98,9 +98,12 @@ impl<R: Rules> Raft<R> {
         let counts_early = self.rules.breaks(Rule::CountOwnUndurable);
         let own = if counts_early { self.log.last() } else { self.log.persisted() };
         let me = self.config.node;
+        let spared = self.rules.breaks(Rule::CommitShortOfQuorum);
+        let spared = leader.peers.keys().next_back().copied().filter(|_| spared);
         let quorum_index = self.configurations.quorum().committed_index(|node| {
             let matched = leader.peers.get(&node).map(|progress| progress.matched);
-            if node == me { own } else { matched.unwrap_or_default() }
+            let counts_as_own = node == me || spared == Some(node);
+            if counts_as_own { own } else { matched.unwrap_or_default() }
         });
         assert!(quorum_index <= self.log.last(), "a quorum holds an entry its leader lacks");
         if quorum_index <= self.log.committed() {
@@ -118,15 +121,26 @@ impl<R: Rules> Raft<R> {
         self.log.commit_to(index);
         let log = &self.log;
         let outcomes = &mut self.effects.outcomes;
+        if self.rules.breaks(Rule::SettleByIndex) {
+            self.proposals.settle_by_index(index, outcomes);
+        }
         self.proposals.settle(index, |at| log.ballot_at(at), outcomes);
         let newest = log.ballot_at(index).expect("a committed entry has a ballot");
         self.proposals.exclude(|proposed| Self::excludes(newest, proposed), outcomes);
         self.trace(What::Committed { upto: index }, reason);
     }
 
+    /// How far the log is both committed and durable here.
+    fn deliverable(&self) -> Index {
+        if self.rules.breaks(Rule::DeliverUndurable) {
+            return self.log.committed();
+        }
+        self.log.committed().min(self.log.persisted())
+    }
+
     /// Hands committed and durable entries to the host, within its budget.
     pub(super) fn deliver(&mut self) {
-        let upto = self.log.committed().min(self.log.persisted());
+        let upto = self.deliverable();
         if self.installing.is_some() || upto <= self.delivery.delivered || self.delivery.is_fetching
         {
             return;

@@ -8,7 +8,7 @@ use super::Raft;
 use super::message::{Body, Cause, Term, Verdict};
 use super::role::{Candidate, Haste, PreCandidate, State};
 use crate::config::Timers;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, WriteId};
 use crate::input::StorageState;
 use crate::log::Position;
 use crate::quorum::Tally;
@@ -63,7 +63,8 @@ impl<R: Rules> Raft<R> {
 
     /// Whether this node may seek to lead: a voter with a working disk and a whole log.
     pub(super) fn can_campaign(&self) -> bool {
-        self.members().is_voter(self.config.node)
+        let has_vote = self.members().is_voter(self.config.node);
+        (has_vote || self.rules.breaks(Rule::LearnerCampaigns))
             && self.installing.is_none()
             && !self.is_disk_stalled()
             && self.term < Term::MAX
@@ -129,6 +130,9 @@ impl<R: Rules> Raft<R> {
     fn become_pre_candidate(&mut self, haste: Haste, reason: Reason) {
         let deadline = self.next_pre_vote(haste);
         let votes = BTreeMap::from([(self.config.node, true)]);
+        if self.rules.breaks(Rule::RaiseTermByPreVote) {
+            self.promise(self.term.next(), None);
+        }
         self.state = State::PreCandidate(PreCandidate { votes, deadline, haste });
         self.trace_role(reason);
         let last = self.log.last_position();
@@ -148,8 +152,10 @@ impl<R: Rules> Raft<R> {
         self.state = State::Candidate(Candidate { votes: BTreeMap::new(), deadline, cause });
         self.trace_role(reason);
         let last = self.log.last_position();
+        let is_hasty = self.rules.breaks(Rule::CampaignBeforeDurable);
+        let after = if is_hasty { WriteId(0) } else { self.promise_write() };
         for peer in self.other_voters() {
-            self.send_after(self.promise_write(), peer, Body::Vote { last, cause });
+            self.send_after(after, peer, Body::Vote { last, cause });
         }
     }
 
@@ -161,7 +167,7 @@ impl<R: Rules> Raft<R> {
 
     /// Whether a leader is alive as far as this node can tell. Then nobody else gets its vote.
     fn hears_leader(&self) -> bool {
-        if self.config.timers == Timers::Off {
+        if self.config.timers == Timers::Off || self.rules.breaks(Rule::VoteDespiteLeader) {
             return false;
         }
         match &self.state {
@@ -178,6 +184,7 @@ impl<R: Rules> Raft<R> {
     /// A peer asks whether it could win the term after its own.
     pub(super) fn on_pre_vote(&mut self, from: NodeId, asked: Term, last: Position) {
         let verdict = if let Some(reason) = self.pre_vote_refusal(from, last) {
+            self.on_hopeless_request();
             self.trace(What::Refused { to: from, round: asked.0 }, reason);
             Verdict::Refused
         } else {
@@ -185,6 +192,14 @@ impl<R: Rules> Raft<R> {
             Verdict::Granted
         };
         self.send(from, Body::PreVoteReply { asked, verdict });
+    }
+
+    /// A request for a vote that is refused says nothing about a leader, and moves no deadline.
+    fn on_hopeless_request(&mut self) {
+        if self.rules.breaks(Rule::AnyRequestResetsTimer) {
+            let deadline = self.next_election();
+            self.set_election_deadline(deadline, Haste::Calm);
+        }
     }
 
     fn pre_vote_refusal(&self, from: NodeId, last: Position) -> Option<Reason> {
@@ -248,6 +263,7 @@ impl<R: Rules> Raft<R> {
 
     /// Refuses a vote without a look at it.
     pub(super) fn refuse_vote(&mut self, from: NodeId, asked: Term, reason: Reason) {
+        self.on_hopeless_request();
         self.trace(What::Refused { to: from, round: asked.0 }, reason);
         self.send(from, Body::VoteReply { asked, verdict: Verdict::Refused });
     }
@@ -291,11 +307,12 @@ impl<R: Rules> Raft<R> {
 
     /// A peer answered a request for its vote.
     pub(super) fn on_vote_reply(&mut self, from: NodeId, asked: Term, verdict: Verdict) {
-        if asked != self.term {
+        if asked != self.term && !self.rules.breaks(Rule::CountLateVotes) {
             return;
         }
+        let is_granted = verdict == Verdict::Granted || self.rules.breaks(Rule::CountRefusedVotes);
         if let State::Candidate(candidate) = &mut self.state {
-            candidate.votes.insert(from, verdict == Verdict::Granted);
+            candidate.votes.insert(from, is_granted);
             self.count_votes();
         }
     }

@@ -89,9 +89,7 @@ impl<R: Rules> Raft<R> {
         if self.is_congested(&entries) {
             return self.answer_append(from, AppendResult::Busy);
         }
-        // A position below the compacted one is not known any more, and agrees: it is committed.
-        let agrees = self.log.holds(previous) || previous.index < self.log.compacted().index;
-        if !agrees {
+        if !self.agrees_at(previous) {
             return self.reject(from, previous);
         }
         let end = Index(previous.index.0 + entries.len() as u64);
@@ -103,6 +101,14 @@ impl<R: Rules> Raft<R> {
         let vouched =
             if self.rules.breaks(Rule::CommitBeyondMatch) { self.log.last() } else { end };
         self.follow_commit(commit.min(vouched));
+    }
+
+    /// Whether the leader's log and this one agree up to a position. One below the compacted one is
+    /// not known any more, and agrees: it is committed.
+    fn agrees_at(&self, position: Position) -> bool {
+        self.log.holds(position)
+            || position.index < self.log.compacted().index
+            || (self.rules.breaks(Rule::SkipConsistencyCheck) && position.index <= self.log.last())
     }
 
     /// Whether to refuse entries for now: a snapshot is being installed, or the disk does not keep
@@ -142,8 +148,11 @@ impl<R: Rules> Raft<R> {
             self.truncate_beyond(kept);
         }
         let compacted = self.log.compacted().index;
+        let keeps_any = self.rules.breaks(Rule::KeepConflicting);
         let fresh = entries.iter().position(|entry| {
-            compacted <= entry.index && self.log.ballot_at(entry.index) != Some(entry.ballot)
+            let held = self.log.ballot_at(entry.index);
+            let is_held = held == Some(entry.ballot) || (keeps_any && held.is_some());
+            compacted <= entry.index && !is_held
         });
         let Some(fresh) = fresh else { return true };
         let first = entries[fresh].index;
@@ -180,7 +189,11 @@ impl<R: Rules> Raft<R> {
         assert!(!matches!(self.state, State::Leader(_)), "a leader truncates its log");
         self.trace(What::Truncated { from }, Reason::Conflict);
         self.durability.write(Write::TruncateFrom(from));
-        self.log.truncate_from(from);
+        if self.rules.breaks(Rule::OldWriteCounts) {
+            self.log.truncate_below_marks(from);
+        } else {
+            self.log.truncate_from(from);
+        }
         self.configurations.truncate_from(from);
     }
 
@@ -206,6 +219,9 @@ impl<R: Rules> Raft<R> {
         let State::Follower(follower) = &self.state else { return Index::ZERO };
         if self.rules.breaks(Rule::AcknowledgeBeforeDurable) {
             return follower.verified;
+        }
+        if self.rules.breaks(Rule::AcknowledgeUnverified) {
+            return self.log.persisted();
         }
         follower.verified.min(self.log.persisted())
     }

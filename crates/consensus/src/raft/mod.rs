@@ -49,7 +49,7 @@ use crate::input::{Input, StorageState};
 use crate::log::Log;
 use crate::proposals::Proposals;
 use crate::random::Random;
-use crate::rules::{Rules, Strict};
+use crate::rules::{Rule, Rules, Strict};
 use crate::status::{Fingerprint, Status, Summary};
 use crate::time::Instant;
 use crate::trace::{Reason, TraceEvent, What};
@@ -258,6 +258,9 @@ impl<R: Rules> Raft<R> {
     /// A message has a newer term. Whether to go on with it; the term is entered unless the sender
     /// only asks whether it could win (R15), or asks for a vote while a leader is alive.
     fn enter_term(&mut self, from: NodeId, message: &Message) -> bool {
+        if matches!(self.state, State::Leader(_)) && self.rules.breaks(Rule::LeadOldTerm) {
+            return false;
+        }
         let leader = match message.body {
             Body::PreVote { .. } => return true,
             Body::Vote { cause, .. } if !self.is_vote_considered(cause) => {
@@ -277,7 +280,7 @@ impl<R: Rules> Raft<R> {
     /// A message of an older term: a request is told the news, a reply has none.
     fn on_stale(&mut self, from: NodeId, message: &Message) {
         self.trace(What::Ignored { from }, Reason::StaleTerm);
-        if message.body.is_request() {
+        if message.body.is_request() && !self.rules.breaks(Rule::StaleTermUnanswered) {
             self.send(from, Body::StaleTerm);
         }
     }

@@ -84,7 +84,10 @@ impl<R: Rules> Raft<R> {
         if reads.waiting.is_empty() || !can_serve || Reads::ROUNDS_MAX <= reads.rounds.len() {
             return None;
         }
-        leader.confirm = Confirmation(leader.confirm.0 + 1);
+        let is_named = leader.confirm != Confirmation::default();
+        if !(is_named && self.rules.breaks(Rule::ReuseConfirmation)) {
+            leader.confirm = Confirmation(leader.confirm.0 + 1);
+        }
         let confirm = leader.confirm;
         let ids = core::mem::take(&mut reads.waiting);
         reads.rounds.push_back(Round { confirm, index: self.log.committed(), ids });

@@ -23,6 +23,7 @@ use crate::log::Position;
 use crate::members::Members;
 use crate::outcome::{Outcome, Proposed, Refusal};
 use crate::rules::{Rule, Rules};
+use crate::status::Flow;
 use crate::time::Instant;
 use crate::trace::{Reason, What};
 use crate::write::Write;
@@ -120,7 +121,8 @@ impl<R: Rules> Raft<R> {
         let is_full = in_flight_max <= self.proposals.count()
             || self.exceeds_in_flight(self.proposals.bytes(), cost)
             || self.exceeds_in_flight(self.log.unpersisted_bytes(), cost);
-        is_full.then_some(Refusal::Overloaded { in_flight_max })
+        let is_refused = is_full && !self.rules.breaks(Rule::TakeWithoutBound);
+        is_refused.then_some(Refusal::Overloaded { in_flight_max })
     }
 
     /// Whether bytes in flight leave no room for another entry. One alone always fits.
@@ -224,6 +226,9 @@ impl<R: Rules> Raft<R> {
     /// all of its own that are newer than the hint: at most one probe for each term in which the
     /// logs differ (etcd raft, `raft.go`, `stepLeader`).
     fn on_rejected(&mut self, from: NodeId, refused: Index, hint: Position) {
+        if self.rules.breaks(Rule::CountRefusedAppend) {
+            return self.on_matched(from, refused);
+        }
         let agreed = self.log.newest_not_above(hint.index, hint.ballot);
         let is_compacted = hint.index < self.log.compacted().index;
         let reason = if self.log.holds(hint) { Reason::Gap } else { Reason::Conflict };
@@ -235,7 +240,8 @@ impl<R: Rules> Raft<R> {
         if is_compacted {
             return progress.become_snapshot();
         }
-        progress.become_probe(agreed.index.next());
+        let agreed = if self.rules.breaks(Rule::NeverBackUp) { refused } else { agreed.index };
+        progress.become_probe(agreed.next());
         let next = progress.next;
         self.trace(What::Backtracked { peer: from, next }, reason);
     }
@@ -262,6 +268,10 @@ impl<R: Rules> Raft<R> {
     fn resend_lost(&mut self, peer: NodeId, now: Instant) {
         let State::Leader(leader) = &mut self.state else { return };
         let Some(progress) = leader.peers.get_mut(&peer) else { return };
+        let has_patience = self.rules.breaks(Rule::WaitForLostSnapshot);
+        if has_patience && progress.flow() == Flow::Snapshot {
+            return;
+        }
         progress.resend_lost(now, &self.config);
         if self.rules.breaks(Rule::SkipProbe) {
             progress.is_ask_due = false;
@@ -315,8 +325,7 @@ impl<R: Rules> Raft<R> {
     pub(super) fn leader_deadline(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
         let heartbeat_at = (!leader.peers.is_empty()).then_some(leader.heartbeat_at);
-        let stalled_at = self.durability.waiting_since();
-        let stalled_at = stalled_at.map(|since| since + self.config.disk_stall_timeout);
+        let stalled_at = self.disk_stalled_at();
         let lost_at = self.quorum_lost_at();
         [heartbeat_at, stalled_at, lost_at].into_iter().flatten().min()
     }

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::reads::Reads;
 use crate::ballot::Promise;
 use crate::ids::{Index, NodeId, WriteId};
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 use crate::status::Role;
 use crate::time::{ClusterTime, Instant};
 use crate::trace::{Reason, What};
@@ -111,7 +111,7 @@ impl<R: Rules> Raft<R> {
             State::Leader(_) => self.next_election(),
         };
         if self.term < term {
-            self.promise(term, None);
+            self.enter(term);
         }
         if leader.is_some() {
             self.term_leader = leader;
@@ -130,10 +130,32 @@ impl<R: Rules> Raft<R> {
             }),
         );
         if let State::Leader(former) = previous {
-            self.refuse_reads(former.reads, leader);
+            self.end_leadership(former.reads, leader);
         }
         self.trace_role(reason);
         self.settle_handover();
+    }
+
+    /// Takes part in a newer term, in which its vote is still free.
+    fn enter(&mut self, term: Term) {
+        if self.rules.breaks(Rule::ForgetTerm) {
+            self.term_leader = None;
+            self.term = term;
+            self.vote = None;
+            return;
+        }
+        let bound = self.vote.filter(|_| self.rules.breaks(Rule::KeepVoteAcrossTerms));
+        self.promise(term, bound);
+    }
+
+    /// Answers what waited for this node as the leader. Proposals wait on: they may be committed.
+    fn end_leadership(&mut self, reads: Reads, leader: Option<NodeId>) {
+        if !self.rules.breaks(Rule::DropReads) {
+            self.refuse_reads(reads, leader);
+        }
+        if self.rules.breaks(Rule::DisplaceWhenDeposed) {
+            self.proposals.exclude(|_| true, &mut self.effects.outcomes);
+        }
     }
 
     /// Takes part in `term`, promising its vote to `to`. Durable before anything that depends on
@@ -151,10 +173,8 @@ impl<R: Rules> Raft<R> {
 
     /// What must survive a crash beside the log.
     pub(super) fn hard_state(&self) -> HardState {
-        HardState {
-            promise: Promise { round: self.term.0, to: self.vote },
-            committed: self.log.committed(),
-        }
+        let to = self.vote.filter(|_| !self.rules.breaks(Rule::ForgetVote));
+        HardState { promise: Promise { round: self.term.0, to }, committed: self.log.committed() }
     }
 
     /// The batch that makes the current term and vote durable.

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::entry::Meta;
 use crate::ids::{Index, NodeId};
 use crate::log::Position;
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 use crate::trace::{Reason, What};
 use crate::write::Write;
 
@@ -24,7 +24,8 @@ impl<R: Rules> Raft<R> {
             return self.send(from, Body::AppendReply { result, storage: self.storage });
         }
         let position = Position { ballot: meta.ballot, index: meta.index };
-        if meta.index <= self.log.committed() || self.log.holds(position) {
+        let holds = self.log.holds(position) && !self.rules.breaks(Rule::SnapshotDropsTail);
+        if meta.index <= self.log.committed() || holds {
             return self.keep_log(from, position);
         }
         self.install(meta, position);

@@ -8,7 +8,7 @@ use crate::config::Timers;
 use crate::ids::{NodeId, RequestId};
 use crate::input::StorageState;
 use crate::outcome::{Outcome, TransferError};
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 use crate::time::Instant;
 use crate::trace::{Reason, What};
 
@@ -102,6 +102,9 @@ impl<R: Rules> Raft<R> {
 
     /// When the handover is over.
     pub(super) fn handover_deadline(&self) -> Option<Instant> {
+        if self.rules.breaks(Rule::EndlessTransfer) {
+            return None;
+        }
         self.handover.as_ref().map(|handover| handover.deadline)
     }
 
@@ -119,10 +122,17 @@ impl<R: Rules> Raft<R> {
         }
     }
 
+    /// When the oldest write will have been waiting for the disk for too long.
+    pub(super) fn disk_stalled_at(&self) -> Option<Instant> {
+        if self.rules.breaks(Rule::LeadWithStalledDisk) {
+            return None;
+        }
+        self.durability.waiting_since().map(|since| since + self.config.disk_stall_timeout)
+    }
+
     /// Whether the oldest write has been waiting for the disk for too long.
     pub(super) fn is_disk_stalled(&self) -> bool {
-        let since = self.durability.waiting_since();
-        let is_over = since.is_some_and(|since| since + self.config.disk_stall_timeout <= self.now);
+        let is_over = self.disk_stalled_at().is_some_and(|at| at <= self.now);
         is_over && self.config.timers == Timers::On
     }
 

@@ -51,6 +51,102 @@ fn catcher(rule: Rule) -> (&'static str, &'static str) {
             "raft/a_full_window_that_lost_everything_recovers",
             "expected machine n3 = a=1 b=1 c=1 d=1",
         ),
+        Rule::ForgetVote => (
+            "raft/a_vote_is_durable_before_the_reply",
+            "n1 sends its vote for n1 in round 1 before it is durable",
+        ),
+        Rule::KeepVoteAcrossTerms => ("shared/a_killed_leader_is_replaced", "but: leaders: "),
+        Rule::ForgetTerm => {
+            ("raft/a_term_is_entered_durably", "expected n1 follower term=2\n  but: n1 ")
+        }
+        Rule::RaiseTermByPreVote => {
+            ("raft/pre_vote_changes_no_term", "expected n3 term=1\n  but: n3 ")
+        }
+        Rule::VoteDespiteLeader => {
+            ("raft/stickiness_protects_a_living_leader", "expected leaders = 0\n  but: 1")
+        }
+        Rule::AnyRequestResetsTimer => (
+            "shared/a_hopeless_candidate_holds_up_nobody",
+            "expected n2 leader!=n1 leader!=none\n  but: n2 follower",
+        ),
+        Rule::CampaignBeforeDurable => (
+            "raft/a_candidate_votes_for_itself_durably",
+            "n1 sends its vote for n1 in round 1 before it is durable",
+        ),
+        Rule::CountRefusedVotes => {
+            ("raft/a_shorter_log_gets_no_vote", "n1 leads round 2 without committed entry 2")
+        }
+        Rule::CountLateVotes => (
+            "raft/a_late_vote_counts_for_nothing",
+            "expected n1 candidate term=2\n  but: n1 leader",
+        ),
+        Rule::LearnerCampaigns => {
+            ("raft/a_learner_does_not_campaign", "expected n4 follower term=1\n  but: n4 ")
+        }
+        Rule::StaleTermUnanswered => (
+            "raft/pre_vote_and_check_quorum_do_not_deadlock",
+            "expected one leader\n  but: leaders: ",
+        ),
+        Rule::LeadOldTerm => (
+            "raft/stale_terms_are_refused",
+            "expected n1 follower term=2\n  but: n1 leader round=1",
+        ),
+        Rule::SkipConsistencyCheck => (
+            "raft/figure_3_6_six_divergent_followers_are_repaired",
+            "log matching: n7 stores 11 of round 8 after another prefix",
+        ),
+        Rule::KeepConflicting => {
+            ("shared/displaced_proposals_are_reported", "committed entry 2 changes at n1")
+        }
+        Rule::OldWriteCounts => {
+            ("raft/truncated_and_written_again_counts_when_durable", "the engine stopped")
+        }
+        Rule::AcknowledgeUnverified => (
+            "raft/figure_3_6_six_divergent_followers_are_repaired",
+            "n6 acknowledges 7 of round 8 before it is durable",
+        ),
+        Rule::CountRefusedAppend => {
+            ("raft/acknowledged_means_durable", "n1 commits 2 before it is durable on a quorum")
+        }
+        Rule::NeverBackUp => ("raft/a_missing_tail_takes_one_step", "the cluster never settles"),
+        Rule::CommitShortOfQuorum => (
+            "shared/three_of_five_down_nothing_is_acknowledged",
+            "before it is durable on a quorum",
+        ),
+        Rule::DeliverUndurable => {
+            ("raft/what_is_applied_is_durable_beside_it", "expected machine n3 =\n  but: a=1")
+        }
+        Rule::SnapshotDropsTail => {
+            ("raft/a_snapshot_never_replaces_a_log_that_holds_it", "the engine stopped")
+        }
+        Rule::WaitForLostSnapshot => {
+            ("shared/a_failed_snapshot_is_sent_again", "expected machine n3 = a=1 b=1 c=1")
+        }
+        Rule::SettleByIndex => (
+            "shared/displaced_proposals_are_reported",
+            "p1 is said to be committed at 2, where it is not",
+        ),
+        Rule::DisplaceWhenDeposed => (
+            "shared/what_a_snapshot_covers_stays_unknown",
+            "expected outcome p1,p2 = unknown\n  but: p1 displaced",
+        ),
+        Rule::DropReads => {
+            ("shared/a_deposed_leader_serves_no_reads", "expected outcome r1 = refused not-leader")
+        }
+        Rule::ReuseConfirmation => {
+            ("raft/a_delayed_confirmation_does_not_serve_a_later_read", "stale read: r2")
+        }
+        Rule::LeadWithStalledDisk => (
+            "shared/a_leader_with_a_stalled_disk_steps_down",
+            "expected n1 follower\n  but: n1 leader",
+        ),
+        Rule::EndlessTransfer => {
+            ("shared/a_transfer_to_nobody_times_out", "expected outcome t1 = failed timed-out")
+        }
+        Rule::TakeWithoutBound => (
+            "shared/requests_beyond_the_bound_are_refused",
+            "expected outcome p4 = refused overloaded 3",
+        ),
         _ => panic!("{rule:?} is no rule of Raft"),
     }
 }
@@ -79,8 +175,14 @@ fn every_broken_rule_is_caught_by_its_script() {
 
 #[test]
 fn a_broken_rule_shows_only_where_it_matters() {
-    // These two are noticed at the first message that leaves too early, in any script.
-    let visible_at_once = [Rule::VoteBeforeDurable, Rule::AcknowledgeBeforeDurable];
+    // These are noticed at the first promise or commit that comes too early, in any script.
+    let visible_at_once = [
+        Rule::VoteBeforeDurable,
+        Rule::AcknowledgeBeforeDurable,
+        Rule::ForgetVote,
+        Rule::CampaignBeforeDurable,
+        Rule::CommitShortOfQuorum,
+    ];
     for rule in Rule::RAFT.into_iter().filter(|rule| !visible_at_once.contains(rule)) {
         let result = run_broken("shared/a_healthy_cluster_agrees", rule);
         assert!(result.is_ok(), "{rule:?}: {result:?}");
