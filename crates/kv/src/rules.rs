@@ -21,11 +21,30 @@ pub enum Rule {
     CommitDropsLater,
     /// The state hash leaves the effects of entries out.
     HashIgnoresEffects,
+    /// A put answers with what it wrote instead of what was there before.
+    PrevKvIsNew,
+    /// Each put of a key makes it look newly created.
+    CreateRevisionMoves,
+    /// A read below the compacted revision is answered with what is left there.
+    CompactedIsAnswered,
+    /// A read at an older revision sees what came later.
+    OldReadsSeeLater,
+    /// A limited range counts no key beyond its limit.
+    CountStopsAtLimit,
+    /// A range in a transaction does not see what the transaction wrote before it.
+    TxnReadsBehind,
+    /// A transaction takes the success branch, whatever its compares say.
+    ComparesIgnored,
+    /// A range of keys is deleted but for its last.
+    DeleteLeavesLast,
+    /// A commit names a later position than that of the records it holds, so that a restart skips
+    /// entries (etcd, postmortem of the v3.5 data inconsistency).
+    CheckpointAhead,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 18] = [
         Self::EmptyDeleteTakesRevision,
         Self::DuplicatesAllowed,
         Self::TimeRunsBackwards,
@@ -35,6 +54,15 @@ impl Rule {
         Self::NestedComparesSeeWrites,
         Self::CommitDropsLater,
         Self::HashIgnoresEffects,
+        Self::PrevKvIsNew,
+        Self::CreateRevisionMoves,
+        Self::CompactedIsAnswered,
+        Self::OldReadsSeeLater,
+        Self::CountStopsAtLimit,
+        Self::TxnReadsBehind,
+        Self::ComparesIgnored,
+        Self::DeleteLeavesLast,
+        Self::CheckpointAhead,
     ];
 }
 

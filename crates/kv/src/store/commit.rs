@@ -82,7 +82,10 @@ impl<R: Rules> Store<R> {
         if self.commits.in_flight.is_some() || !self.has_something_to_commit() {
             return None;
         }
-        let checkpoint = self.take_checkpoint(bytes_max);
+        let mut checkpoint = self.take_checkpoint(bytes_max);
+        if self.rules.breaks(Rule::CheckpointAhead) {
+            checkpoint.position = self.state.position;
+        }
         let (removes, removes_from) = self.take_removes(&checkpoint, bytes_max);
         // A record that is freed before it ever reached the map need not go there.
         let (unwritten, removes): (BTreeSet<_>, Vec<_>) =

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use crate::hash::Effects;
 use crate::{
     Checkpoint, ClusterTime, Command, CommandError, ContentHash, Damage, KeyValue, LogPosition,
-    Record, Records, Response, Revision, Rules, SetQuotaRequest, StateHash, Strict,
+    Record, Records, Response, Revision, Rule, Rules, SetQuotaRequest, StateHash, Strict,
 };
 use commit::Commits;
 use garbage::GarbageQueue;
@@ -217,6 +217,9 @@ impl<R: Rules> Store<R> {
             return Ok(self.state.revision);
         }
         self.check_readable(revision)?;
+        if self.rules.breaks(Rule::OldReadsSeeLater) {
+            return Ok(self.state.revision);
+        }
         Ok(revision)
     }
 
@@ -224,7 +227,7 @@ impl<R: Rules> Store<R> {
         if self.state.revision < revision {
             return Err(CommandError::FutureRevision);
         }
-        if revision < self.state.compacted {
+        if revision < self.state.compacted && !self.rules.breaks(Rule::CompactedIsAnswered) {
             return Err(CommandError::Compacted);
         }
         Ok(())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::index::{Entry, Span};
 use super::{Pin, Read, Step, Store};
 use crate::{
-    CommandError, Damage, KeyValue, RangeRequest, RangeResponse, Revision, Rules, SortOrder,
+    CommandError, Damage, KeyValue, RangeRequest, RangeResponse, Revision, Rule, Rules, SortOrder,
     SortTarget,
 };
 
@@ -66,7 +66,8 @@ impl<R: Rules> Store<R> {
     /// A range as an operation of a transaction: it sees what was written before it. Its
     /// revision was checked.
     pub(super) fn range_in_txn(&self, request: &RangeRequest) -> Result<RangeResponse, Damage> {
-        let seen = self.revision_seen();
+        let is_behind = self.rules.breaks(Rule::TxnReadsBehind);
+        let seen = if is_behind { self.state.revision } else { self.revision_seen() };
         let at = if request.revision <= 0 { seen } else { request.revision };
         self.range_whole(request, at, seen)
     }
@@ -141,7 +142,10 @@ impl<R: Rules> Store<R> {
         for (key, entry) in entries {
             budget.spend(1);
             if let Some(revision) = entry.visible(at) {
-                found.count += 1;
+                let is_counted = found.kvs.len() < kept_max || request.count_only;
+                if is_counted || !self.rules.breaks(Rule::CountStopsAtLimit) {
+                    found.count += 1;
+                }
                 if found.kvs.len() < kept_max && is_mod_wanted(request, revision.main) {
                     self.keep(request, key, revision, found, budget)?;
                 }

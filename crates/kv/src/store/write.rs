@@ -35,7 +35,10 @@ impl<R: Rules> Store<R> {
         };
         let record = self.record_of(request, head.as_ref(), old.as_ref().map(|(_, old)| old));
         let revision = self.write(record);
-        let prev_kv = old.filter(|_| request.prev_kv).map(|(at, old)| old.key_value(at));
+        let mut prev_kv = old.filter(|_| request.prev_kv).map(|(at, old)| old.key_value(at));
+        if self.rules.breaks(Rule::PrevKvIsNew) && prev_kv.is_some() {
+            prev_kv = Some(self.prev_kv(&request.key, revision)?);
+        }
         Ok(PutResponse { revision: revision.main, prev_kv })
     }
 
@@ -55,7 +58,9 @@ impl<R: Rules> Store<R> {
         Record {
             key: request.key.clone(),
             value,
-            create_revision: head.map_or(created, |head| head.create_revision),
+            create_revision: head
+                .filter(|_| !self.rules.breaks(Rule::CreateRevisionMoves))
+                .map_or(created, |head| head.create_revision),
             version: head.map_or(1, |head| head.version + 1),
             lease,
             kind: RecordKind::Put,
@@ -80,7 +85,9 @@ impl<R: Rules> Store<R> {
             }
         }
         let deleted = i64::try_from(found.len()).expect("keys in memory are countable");
-        for (key, _) in found {
+        let spared = usize::from(self.rules.breaks(Rule::DeleteLeavesLast) && 1 < found.len());
+        let taken = found.len() - spared;
+        for (key, _) in found.into_iter().take(taken) {
             self.write(Record::tombstone(key));
         }
         if deleted == 0 && self.rules.breaks(Rule::EmptyDeleteTakesRevision) {

@@ -1,8 +1,8 @@
 //! Commits and restarts.
 
-use quorate_kv::{Commit, LogPosition, Records, Strict};
+use quorate_kv::{Commit, LogPosition, Mutant, Records, Rule, Rules, Strict};
 
-use crate::support::{Node, at, node, open};
+use crate::support::{Node, at, node, node_with, open};
 
 fn persist(node: &mut Node, commit: &Commit) {
     node.map.commit(commit).expect("memory commits");
@@ -67,6 +67,28 @@ fn a_big_backlog_goes_in_pieces_each_with_its_own_position() {
     }
     assert_eq!((node.store.uncommitted_bytes(), revision), (0, 201));
     assert!((4..=6).contains(&commits), "2 MB in pieces of at most half a MB: {commits}");
+}
+
+/// Whether a restart after the first piece of a big backlog is in another state than the log says.
+fn shows_at_a_restart<R: Rules + Copy>(rules: R) -> bool {
+    let mut node = node_with(rules);
+    let value: &'static str = Box::leak("v".repeat(10_000).into_boxed_str());
+    let mut hashes = vec![node.store.state_hash()];
+    for _ in 0..100 {
+        node.put("a", value);
+        hashes.push(node.store.state_hash());
+    }
+    let commit = node.store.begin_commit(500_000).expect("entries were applied");
+    node.map.commit(&commit).expect("memory commits");
+    let reopened = open(&node.map, rules);
+    let index = usize::try_from(reopened.position().index).expect("a short log");
+    reopened.state_hash() != hashes[index]
+}
+
+#[test]
+fn a_checkpoint_ahead_of_its_records_shows_at_a_restart() {
+    assert!(!shows_at_a_restart(Strict));
+    assert!(shows_at_a_restart(Mutant(Rule::CheckpointAhead)), "the check can fail");
 }
 
 #[test]
