@@ -47,23 +47,26 @@ pub(super) struct Piece {
 }
 
 impl<R: Rules> Store<R> {
-    /// All changes from main revision `from` on, about `records_max` of them; more if one main
-    /// revision has more. A `from` in the future has no changes yet.
+    /// All changes from main revision `from` on, about `records_max` of them or a MiB; more if one
+    /// main revision has more. A `from` in the future has no changes yet.
     pub fn events(&self, from: i64, records_max: usize) -> Read<Events> {
         if from < self.state.compacted {
             return Ok(Err(CommandError::Compacted));
         }
         let mut records: Vec<(Revision, Record)> = Vec::new();
+        let mut bytes = 0;
         let mut next = Some(Revision::new(from, 0));
         while let Some(at) = next {
             let piece = self.scan(at, records_max.max(1), SCAN_BYTES)?;
             for (revision, record) in piece.records {
                 let last = records.last().map(|(last, _)| last.main);
-                if records_max <= records.len() && last != Some(revision.main) {
+                let is_enough = records_max <= records.len() || SCAN_BYTES <= bytes;
+                if is_enough && last != Some(revision.main) {
                     let upto = revision.main - 1;
                     return Ok(Ok(Events { records, upto }));
                 }
                 if self.is_retained(&record, revision, self.state.compacted) {
+                    bytes += record.key.len() + record.value.len();
                     records.push((revision, record));
                 }
             }
