@@ -44,9 +44,9 @@ impl Invariants {
                     canon.put_u64_le(name(ballot.node).0);
                 }
                 canon.put_u64_le(value.digest.bits());
-                order.iter().for_each(|&(_, place)| {
+                for &(_, place) in &order {
                     canon.put_u8(u8::from(value.holders.has(place)));
-                });
+                }
             }
             if let Some(chosen) = slot.chosen {
                 canon.put_u64_le(chosen.digest.bits());

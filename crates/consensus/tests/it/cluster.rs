@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate_consensus::{Effects, Fetch, Index, Input, Members, NodeId, SendSnapshot};
+use quorate_consensus::invariants::Invariants;
+use quorate_consensus::{Effects, Fetch, Index, Input, Members, NodeId, Role, SendSnapshot};
 
 use crate::fault::{Check, ensure, fail};
-use crate::ghost::Ghost;
 use crate::host::{Hold, Host};
 use crate::journal::Journal;
 use crate::network::{Flight, Network};
@@ -20,7 +20,9 @@ pub(crate) struct Cluster<P: Protocol> {
     pub(crate) hosts: BTreeMap<NodeId, Host<P>>,
     pub(crate) network: Network<P>,
     pub(crate) requests: Requests,
-    pub(crate) ghost: Ghost,
+    pub(crate) invariants: Invariants,
+    /// Round trips that stepping back one by one would take, by leader and peer.
+    pub(crate) one_by_one: BTreeMap<(NodeId, NodeId), u64>,
     pub(crate) journal: Journal,
     pub(crate) members: Members,
     /// Script time in microseconds.
@@ -41,7 +43,8 @@ impl<P: Protocol> Cluster<P> {
             hosts: BTreeMap::new(),
             network: Network::new(0),
             requests: Requests::default(),
-            ghost: Ghost::default(),
+            invariants: Invariants::new(P::ORDER),
+            one_by_one: BTreeMap::new(),
             journal: Journal::default(),
             members,
             now: 0,
@@ -75,8 +78,8 @@ impl<P: Protocol> Cluster<P> {
         let (now, rules) = (self.now, self.rules.clone());
         let host = self.host_mut(node)?;
         host.start(now, rules)?;
-        let log = host.disk.issued.clone();
-        self.ghost.on_start(node, &log);
+        let found = host.disk.durable.recovered(host.machine.meta.index, usize::MAX);
+        self.invariants.on_start(node, &found)?;
         self.pump(node)
     }
 
@@ -86,6 +89,7 @@ impl<P: Protocol> Cluster<P> {
         ensure!(host.is_up(), "{node} is down already");
         host.crash(kept);
         self.requests.on_crash(node);
+        self.invariants.on_crash(node, None)?;
         Ok(())
     }
 
@@ -150,17 +154,19 @@ impl<P: Protocol> Cluster<P> {
         // A leader's role must be known before its messages and outcomes are judged.
         self.observe(node)?;
         for envelope in effects.messages {
-            if let Some(claim) = P::claim(node, envelope.to, &envelope.message) {
-                self.ghost.on_send(&self.hosts, node, claim)?;
-            }
+            self.invariants.on_send::<P>(node, envelope.to, &envelope.message)?;
             self.network.send(self.now, node, envelope.to, envelope.message);
         }
         for outcome in effects.outcomes {
-            let words = self.requests.end(node, outcome, self.ghost.committed())?;
+            let words = self.requests.end(node, outcome)?;
+            self.invariants.on_outcome(node, &outcome)?;
             self.journal.line(format!("  {node} {words}"));
         }
         for send in &effects.snapshots {
             *self.snapshots_asked.entry((node, send.to)).or_default() += 1;
+        }
+        for entry in &effects.committed {
+            self.invariants.on_committed(node, entry)?;
         }
         let host = self.host_mut(node)?;
         host.unapplied.extend(effects.committed);
@@ -170,7 +176,7 @@ impl<P: Protocol> Cluster<P> {
 
     fn act_on_write(&mut self, node: NodeId, effects: &Effects<P::Message>) -> Check {
         let done_at = self.now + self.sync_latency;
-        let Self { hosts, ghost, .. } = self;
+        let Self { hosts, invariants, .. } = self;
         let Some(host) = hosts.get_mut(&node) else { fail!("there is no {node}") };
         if let Some(batch) = &effects.write {
             ensure!(!batch.writes.is_empty(), "{node} issues an empty batch");
@@ -179,11 +185,8 @@ impl<P: Protocol> Cluster<P> {
                 "{node} issues batch {} out of order",
                 batch.id.0
             );
-            let installed = effects.install.as_ref().map_or(Index::ZERO, |meta| meta.index);
-            for write in &batch.writes {
-                ghost.on_write::<P>(node, &host.disk.issued, write, installed)?;
-                host.disk.issued.apply(write);
-            }
+            invariants.on_write(node, batch)?;
+            batch.writes.iter().for_each(|write| host.disk.issued.apply(write));
             host.disk.push(batch.clone(), done_at);
         }
         if let Some(meta) = &effects.install {
@@ -195,9 +198,24 @@ impl<P: Protocol> Cluster<P> {
     }
 
     fn observe(&mut self, node: NodeId) -> Check {
-        let Some(status) = self.host(node)?.status() else { return Ok(()) };
-        let news = self.ghost.on_step(&self.hosts, node, &status)?;
-        news.iter().try_for_each(|entry| self.requests.on_committed(entry))
+        let elections = self.invariants.elections();
+        let Some(engine) = &self.host(node)?.engine else { return Ok(()) };
+        let summary = engine.summary();
+        self.invariants.on_step(node, &summary)?;
+        if summary.role == Role::Leader && elections < self.invariants.elections() {
+            self.count_one_by_one(node, summary.ballot.round);
+        }
+        Ok(())
+    }
+
+    /// How many round trips a new leader would need to find where each peer's log agrees with its
+    /// own, stepping back one entry at a time.
+    fn count_one_by_one(&mut self, leader: NodeId, round: u64) {
+        let log = &self.hosts[&leader].disk.issued;
+        for (peer, host) in self.hosts.iter().filter(|(peer, _)| **peer != leader) {
+            let count = log.one_by_one(&host.disk.issued, round);
+            self.one_by_one.insert((leader, *peer), count);
+        }
     }
 
     /// Serves entries from the durable log, as many as fit; none if they are compacted.
@@ -238,6 +256,7 @@ impl<P: Protocol> Cluster<P> {
         let Some(write) = host.disk.sync_one() else { return Ok(false) };
         if host.is_up() {
             host.handle(now, Input::Persisted { write })?;
+            self.invariants.on_persisted(node, write)?;
         }
         Ok(true)
     }
@@ -255,7 +274,8 @@ impl<P: Protocol> Cluster<P> {
         host.machine = machine.clone();
         host.checkpoint = machine.clone();
         host.unapplied.retain(|entry| meta.index < entry.index);
-        host.handle(now, Input::Installed { meta })?;
+        host.handle(now, Input::Installed { meta: meta.clone() })?;
+        self.invariants.on_installed(node, &meta)?;
         Ok(true)
     }
 
@@ -272,10 +292,10 @@ impl<P: Protocol> Cluster<P> {
     /// Applies everything that waits.
     pub(crate) fn apply_all(&mut self, node: NodeId) -> Check {
         let now = self.now;
-        let Self { hosts, ghost, .. } = self;
+        let Self { hosts, invariants, .. } = self;
         let Some(host) = hosts.get_mut(&node) else { fail!("there is no {node}") };
         for entry in core::mem::take(&mut host.unapplied) {
-            ghost.on_apply(node, &entry)?;
+            invariants.on_apply(node, &entry)?;
             host.machine.apply(entry)?;
         }
         let upto = host.machine.meta.index;

@@ -109,6 +109,7 @@ impl<P: Protocol> Cluster<P> {
         for command in commands {
             let id = self.host_mut(node)?.next_proposal();
             let name = self.requests.begin(node, Handle::Proposal(id), Index::ZERO);
+            self.invariants.on_proposed(id);
             self.journal.line(format!("  {name} is {command}"));
             let payload = Bytes::copy_from_slice(command.as_bytes());
             inputs.push(Input::Propose { id, payload });
@@ -120,7 +121,8 @@ impl<P: Protocol> Cluster<P> {
         let mut inputs = Vec::new();
         for _ in 0..count {
             let id = self.requests.next_id();
-            self.requests.begin(node, Handle::Read(id), self.ghost.last_committed());
+            self.requests.begin(node, Handle::Read(id), self.invariants.last_committed());
+            self.invariants.on_read_asked(node, id)?;
             inputs.push(Input::Read { id });
         }
         self.feed(node, inputs)
@@ -192,7 +194,7 @@ impl<P: Protocol> Cluster<P> {
     }
 
     fn set_mark(&mut self) {
-        self.mark = (self.now, self.ghost.leaders());
+        self.mark = (self.now, self.invariants.elections());
         self.network.mark();
         self.journal.mark();
         self.snapshots_asked.clear();

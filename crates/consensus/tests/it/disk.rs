@@ -55,6 +55,19 @@ impl Log {
         self.entries.get(&index).map(|entry| entry.ballot)
     }
 
+    /// From the entry before a new leader's own first one, one position per round trip, until
+    /// `peer` agrees.
+    pub(crate) fn one_by_one(&self, peer: &Self, round: u64) -> u64 {
+        let is_older = |entry: &&Entry| entry.ballot.round < round;
+        let older = self.entries.values().rev().find(is_older).map(|entry| entry.index);
+        let first_try = older.unwrap_or(self.meta.index);
+        let agrees = |index: &Index| {
+            self.ballot_at(*index).is_some_and(|ballot| peer.ballot_at(*index) == Some(ballot))
+        };
+        let common = (0..=first_try.0).rev().map(Index).find(agrees).unwrap_or(Index::ZERO);
+        first_try.distance_from(common) + 1
+    }
+
     /// The rounds of all entries, ascending, for people.
     pub(crate) fn rounds(&self) -> Vec<u64> {
         self.entries.values().map(|entry| entry.ballot.round).collect()

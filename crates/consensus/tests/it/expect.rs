@@ -45,7 +45,10 @@ pub(crate) fn judge<P: Protocol>(cluster: &Cluster<P>, words: &[&str]) -> Check<
             let sent = cluster.network.sent(&words::pattern(pattern)?);
             let link = words::pattern(&[link])?;
             let (Some(leader), Some(peer)) = (link.from, link.to) else { fail!("whose steps?") };
-            compare(sent, relation, &cluster.ghost.one_by_one(leader, peer)?.to_string())
+            let Some(count) = cluster.one_by_one.get(&(leader, peer)) else {
+                fail!("{leader} has never led {peer}")
+            };
+            compare(sent, relation, &count.to_string())
         }
         ["messages", pattern @ .., relation, limit] => {
             let sent = cluster.network.sent(&words::pattern(pattern)?);
@@ -66,7 +69,7 @@ pub(crate) fn judge<P: Protocol>(cluster: &Cluster<P>, words: &[&str]) -> Check<
             Ok(Verdict::of(holds, || format!("{elapsed}us")))
         }
         ["leaders", relation, limit] => {
-            compare(cluster.ghost.leaders() - cluster.mark.1, relation, limit)
+            compare(cluster.invariants.elections() - cluster.mark.1, relation, limit)
         }
         ["trace", node, words @ .., relation, limit] => {
             compare(cluster.journal.count(words::node(node)?, words), relation, limit)

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use quorate_consensus::invariants::Violation;
+
 /// Why a script failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(pub(crate) String);
@@ -12,6 +14,12 @@ pub(crate) type Check<T = ()> = Result<T, Fault>;
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Self(violation.to_string())
     }
 }
 

@@ -6,7 +6,6 @@ mod commands;
 mod disk;
 mod expect;
 mod fault;
-mod ghost;
 mod host;
 mod journal;
 mod machine;

@@ -134,6 +134,7 @@ pub(crate) fn seed_log<P: Protocol>(cluster: &mut Cluster<P>, words: &[&str]) ->
         host.crash(0);
     }
     host.disk = Disk::new(log);
+    cluster.invariants.on_lost(node);
     cluster.start(node)
 }
 

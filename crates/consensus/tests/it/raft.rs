@@ -1,13 +1,12 @@
 //! Raft's messages, as scripts read them.
 
+use quorate_consensus::Rules;
 use quorate_consensus::raft::{AppendResult, Body, Cause, Message, Raft, Verdict};
-use quorate_consensus::{NodeId, Rules};
 
-use crate::protocol::{Claim, Protocol};
+use crate::protocol::Protocol;
 
 impl<R: Rules> Protocol for Raft<R> {
     const NAME: &'static str = "raft";
-    const ONE_LEADER_PER_ROUND: bool = true;
 
     fn kind(message: &Message) -> &'static str {
         match &message.body {
@@ -61,21 +60,5 @@ impl<R: Rules> Protocol for Raft<R> {
             Body::TimeoutNow | Body::StaleTerm => String::new(),
         };
         format!("{} term={}{details}", Self::kind(message), message.term)
-    }
-
-    fn claim(from: NodeId, to: NodeId, message: &Message) -> Option<Claim> {
-        let round = message.term.0;
-        match &message.body {
-            // A candidate asks for votes only once its own is durable: after a crash it would ask
-            // again in the same term, with another log.
-            Body::Vote { .. } => Some(Claim::Votes { round, candidate: from }),
-            Body::VoteReply { verdict: Verdict::Granted, asked } => {
-                Some(Claim::Votes { round: asked.0, candidate: to })
-            }
-            Body::AppendReply { result: AppendResult::Matched { index }, .. } => {
-                Some(Claim::Holds { round, upto: *index })
-            }
-            _ => None,
-        }
     }
 }

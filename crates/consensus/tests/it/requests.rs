@@ -1,9 +1,7 @@
 //! The requests of a script and how they end: each at most once, and as it was announced.
 
-use std::collections::BTreeMap;
-
 use quorate_consensus::{
-    Entry, Index, NodeId, Outcome, ProposalId, Proposed, Refusal, RequestId, TransferError,
+    Index, NodeId, Outcome, ProposalId, Proposed, Refusal, RequestId, TransferError,
 };
 
 use crate::fault::{Check, ensure, fail};
@@ -44,8 +42,6 @@ impl Request {
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     all: Vec<Request>,
-    /// Proposals said never to happen.
-    excluded: BTreeMap<ProposalId, &'static str>,
 }
 
 impl Requests {
@@ -69,12 +65,7 @@ impl Requests {
     }
 
     /// Notes an outcome; the line to print.
-    pub(crate) fn end(
-        &mut self,
-        node: NodeId,
-        outcome: Outcome,
-        committed: &BTreeMap<Index, Entry>,
-    ) -> Check<String> {
+    pub(crate) fn end(&mut self, node: NodeId, outcome: Outcome) -> Check<String> {
         let handle = match outcome {
             Outcome::Proposal { id, .. } => Handle::Proposal(id),
             Outcome::Read { id, .. } => Handle::Read(id),
@@ -89,41 +80,21 @@ impl Requests {
         if let Some(earlier) = &request.outcome {
             fail!("{} ended twice: {}, then {words}", request.name, describe(earlier));
         }
-        assert_true(request, &outcome, committed)?;
-        request.outcome = Some(outcome);
-        if let Outcome::Proposal { id, result } = outcome {
-            self.exclude(id, result, committed)?;
+        if let Outcome::Read { result: Ok(index), .. } = outcome {
+            ensure!(
+                request.floor <= index,
+                "stale read: {} is released at {index}, but {} was committed when it was asked",
+                request.name,
+                request.floor
+            );
         }
+        request.outcome = Some(outcome);
         Ok(format!("{} {words}", self.find_handle(handle)))
     }
 
     fn find_handle(&self, handle: Handle) -> String {
         let request = self.all.iter().find(|request| request.handle == handle);
         request.map_or_else(String::new, |request| request.name.clone())
-    }
-
-    /// A proposal that was said not to happen must neither have happened nor happen later.
-    fn exclude(
-        &mut self,
-        id: ProposalId,
-        result: Proposed,
-        committed: &BTreeMap<Index, Entry>,
-    ) -> Check {
-        let why = match result {
-            Proposed::Refused(_) => "refused",
-            Proposed::Displaced => "displaced",
-            Proposed::Committed { .. } | Proposed::Unknown => return Ok(()),
-        };
-        self.excluded.insert(id, why);
-        committed.values().try_for_each(|entry| self.on_committed(entry))
-    }
-
-    /// Told of every entry that becomes committed.
-    pub(crate) fn on_committed(&self, entry: &Entry) -> Check {
-        if let Some(why) = entry.id.and_then(|id| self.excluded.get(&id)) {
-            fail!("a proposal that was {why} is committed at {}", entry.index);
-        }
-        Ok(())
     }
 
     /// A crash takes the requests of its node along.
@@ -143,27 +114,6 @@ impl Requests {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Request> {
         self.all.iter()
     }
-}
-
-fn assert_true(request: &Request, outcome: &Outcome, committed: &BTreeMap<Index, Entry>) -> Check {
-    match outcome {
-        Outcome::Proposal { id, result: Proposed::Committed { index } } => {
-            let entry = committed.get(index);
-            ensure!(
-                entry.is_some_and(|entry| entry.id == Some(*id)),
-                "{} is said to be committed at {index}, where it is not",
-                request.name
-            );
-        }
-        Outcome::Read { result: Ok(index), .. } => ensure!(
-            request.floor <= *index,
-            "stale read: {} is released at {index}, but {} was committed when it was asked",
-            request.name,
-            request.floor
-        ),
-        Outcome::Proposal { .. } | Outcome::Read { .. } | Outcome::Transfer { .. } => {}
-    }
-    Ok(())
 }
 
 fn describe(outcome: &Outcome) -> String {
