@@ -95,6 +95,7 @@ impl<E: Engine> Ordering<E> {
             OrderingInput::Storage(state) => self.engine.handle(now, Input::Storage(state)),
             OrderingInput::Backlog(bytes) => self.backlog = bytes,
             OrderingInput::Wish(command) => self.wish = Wish::new(command),
+            OrderingInput::Campaign => self.engine.handle(now, Input::Campaign),
         }
     }
 
@@ -124,6 +125,11 @@ impl<E: Engine> Ordering<E> {
             (self.engine.deadline(), self.proposals.deadline(), self.reads.deadline());
         let deadlines = [engine, proposals, reads, hold, wish];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// The engine, for those who watch it.
+    pub fn engine(&self) -> &E {
+        &self.engine
     }
 
     /// What the engine is doing.

@@ -77,6 +77,8 @@ pub enum OrderingInput<M> {
     Backlog(u64),
     /// A command that this node wants in the log if it leads.
     Wish(Option<Bytes>),
+    /// Campaign at once, as [`quorate_consensus::Input::Campaign`]: for scripts.
+    Campaign,
 }
 
 /// What the host must do for the ordering half.

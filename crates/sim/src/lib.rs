@@ -9,11 +9,16 @@ pub mod broken;
 pub mod check;
 pub mod clients;
 pub mod draws;
+pub mod profile;
 pub mod protocol;
 mod shrink;
 pub mod story;
+mod watched;
+pub mod world;
 
 pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
+pub use profile::Profile;
 pub use protocol::{Protocol, RaftProtocol};
 pub use shrink::shrink;
+pub use world::World;

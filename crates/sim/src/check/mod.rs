@@ -1,19 +1,27 @@
 //! What must hold in every run, fed step by step with what the nodes do.
+//!
+//! The protocol's invariants come from `quorate_consensus::invariants`, what clients are promised
+//! from [`history`]; what lies between the two is here: equal states, starts that must not fail,
+//! nobody blamed.
 
 pub mod history;
 
 use core::fmt;
-use core::marker::PhantomData;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use quorate_codec::peer::PeerMessage;
+use bytes::Bytes;
+use quorate_consensus::invariants::{Claims, Invariant, Invariants};
 use quorate_consensus::{
-    Entry, Index, Meta, Misbehaved, NodeId, Recovered, TraceEvent, What, WriteBatch, WriteId,
+    Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Summary, WriteBatch,
+    WriteId,
 };
 use quorate_kv::StateHash;
 use quorate_replica::Ticket;
 
+use crate::clients::{Ask, End};
 use crate::protocol::Protocol;
+use crate::watched::Passed;
+use history::{History, Tally};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,33 +36,50 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.node == NodeId(0) {
+            return write!(formatter, "{}: {}", self.invariant, self.message);
+        }
         write!(formatter, "{} at {}: {}", self.invariant, self.node, self.message)
     }
 }
 
+/// All replicas are equal where they have applied equally much.
+const EQUAL_STATE: &str = "equal-state";
+
+/// A correct peer is never said to have broken the protocol.
+const NOBODY_IS_BLAMED: &str = "nobody-is-blamed";
+
+/// A directory that no rot has touched opens again.
+const STARTS_AGAIN: &str = "starts-again";
+
+/// The state machine's file holds nothing that is not committed, and never goes back.
+const MAP_BEHIND_COMMIT: &str = "map-behind-commit";
+
 /// All checks of one run.
 pub(crate) struct Checks<P: Protocol> {
     violation: Option<Violation>,
-    /// How often each was made.
+    invariants: Invariants,
+    history: History,
+    /// The state's hash behind each entry that anyone has applied.
+    hashes: BTreeMap<Index, StateHash>,
+    /// The last entry that the history was told.
+    told: Index,
+    /// How often each check that is made here was made.
     counts: BTreeMap<&'static str, u64>,
-    /// Who led each round.
-    leaders: BTreeMap<u64, NodeId>,
-    /// The one stream of committed entries, and the state's hash behind each that was applied.
-    stream: BTreeMap<Index, (Entry, Option<StateHash>)>,
-    /// Requests that reached a node and have not ended.
-    open: BTreeSet<Ticket>,
-    protocol: PhantomData<P>,
+    protocol: core::marker::PhantomData<P>,
 }
 
 impl<P: Protocol> Checks<P> {
-    pub(crate) fn new(_nodes: u64) -> Self {
+    /// Nothing has happened yet.
+    pub(crate) fn new() -> Self {
         Self {
             violation: None,
+            invariants: Invariants::new(P::Engine::ORDER),
+            history: History::new(),
+            hashes: BTreeMap::new(),
+            told: Index::ZERO,
             counts: BTreeMap::new(),
-            leaders: BTreeMap::new(),
-            stream: BTreeMap::new(),
-            open: BTreeSet::new(),
-            protocol: PhantomData,
+            protocol: core::marker::PhantomData,
         }
     }
 
@@ -63,9 +88,33 @@ impl<P: Protocol> Checks<P> {
         self.violation.as_ref()
     }
 
-    /// How often each check was made.
-    pub(crate) fn counts(&self) -> &BTreeMap<&'static str, u64> {
-        &self.counts
+    /// How often each check was made; those never made as well.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = self.counts.clone();
+        for invariant in Invariant::ALL {
+            counts.insert(invariant.name(), self.invariants.checks().of(invariant));
+        }
+        counts
+    }
+
+    /// What the clients' history consists of.
+    pub(crate) fn tally(&self) -> Tally {
+        self.history.tally()
+    }
+
+    /// How many rounds have had a leader.
+    pub(crate) fn elections(&self) -> u64 {
+        self.invariants.elections()
+    }
+
+    /// The last position that anyone has known to be committed.
+    pub(crate) fn committed(&self) -> Index {
+        self.invariants.last_committed()
+    }
+
+    /// Requests that have not ended.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (Ticket, NodeId, Instant)> + '_ {
+        self.history.open()
     }
 
     /// Something did not hold; the first finding stands.
@@ -74,7 +123,7 @@ impl<P: Protocol> Checks<P> {
     }
 
     /// Counts a check, and notes what it found.
-    fn check(
+    pub(crate) fn check(
         &mut self,
         invariant: &'static str,
         node: NodeId,
@@ -87,89 +136,151 @@ impl<P: Protocol> Checks<P> {
         }
     }
 
-    pub(crate) fn on_start(&mut self, _node: NodeId, _recovered: &Recovered, _hash: StateHash) {}
+    fn judge(&mut self, verdict: Result<(), quorate_consensus::invariants::Violation>) {
+        if let Err(found) = verdict {
+            self.violate(found.invariant.name(), found.node, found.message);
+        }
+    }
 
+    fn judge_history(&mut self, verdict: Result<(), history::Violation>) {
+        if let Err(found) = verdict {
+            self.violate(found.guarantee.name(), NodeId(0), found.evidence);
+        }
+    }
+
+    /// A node starts with what it found on its disk.
+    pub(crate) fn on_start(&mut self, node: NodeId, found: &Recovered, hash: StateHash) {
+        let verdict = self.invariants.on_start(node, found);
+        self.judge(verdict);
+        self.check_state(node, found.applied, hash);
+    }
+
+    /// A node did not start, without an excuse.
     pub(crate) fn on_start_refused(&mut self, node: NodeId, message: &str) {
-        self.violate("starts-again", node, message.to_owned());
+        self.violate(STARTS_AGAIN, node, message.to_owned());
     }
 
-    pub(crate) fn on_stopped(&mut self, _node: NodeId) {}
-
-    pub(crate) fn on_trace(&mut self, node: NodeId, event: &TraceEvent) {
-        let What::Became { role: quorate_consensus::Role::Leader, ballot } = event.what else {
-            return;
-        };
-        let leader = *self.leaders.entry(ballot.round).or_insert(node);
-        self.check("election-safety", node, leader == node, || {
-            format!("round {} is led by {leader} already", ballot.round)
-        });
+    /// A node's process is gone. The next start shows what has survived.
+    pub(crate) fn on_stopped(&mut self, node: NodeId) {
+        let verdict = self.invariants.on_crash(node, None);
+        self.judge(verdict);
+        self.history.on_node_gone(node);
     }
 
-    pub(crate) fn on_write(&mut self, _node: NodeId, _write: &WriteBatch) {}
-
-    pub(crate) fn on_persisted(&mut self, _node: NodeId, _write: WriteId) {}
-
-    pub(crate) fn on_sent(
-        &mut self,
-        _from: NodeId,
-        _to: NodeId,
-        _message: &PeerMessage<P::Message>,
-    ) {
+    /// A node's disk is gone for ever.
+    pub(crate) fn on_lost(&mut self, node: NodeId) {
+        self.invariants.on_lost(node);
     }
 
+    /// What passed on the way into the engine, before what came of it.
+    pub(crate) fn on_given(&mut self, node: NodeId, passed: &[Passed]) {
+        for passed in passed {
+            match passed {
+                Passed::Proposed(id) => self.invariants.on_proposed(*id),
+                Passed::ReadAsked(id) => {
+                    let verdict = self.invariants.on_read_asked(node, *id);
+                    self.judge(verdict);
+                }
+                Passed::Ended(_) => {}
+            }
+        }
+    }
+
+    /// How the engine ended requests, once its state is known.
+    pub(crate) fn on_outcomes(&mut self, node: NodeId, passed: &[Passed]) {
+        for passed in passed {
+            if let Passed::Ended(outcome) = passed {
+                let verdict = self.invariants.on_outcome(node, outcome);
+                self.judge(verdict);
+            }
+        }
+    }
+
+    /// The engine issues a write.
+    pub(crate) fn on_write(&mut self, node: NodeId, write: &WriteBatch) {
+        let verdict = self.invariants.on_write(node, write);
+        self.judge(verdict);
+    }
+
+    /// The state of the engine after a drain.
+    pub(crate) fn on_step(&mut self, node: NodeId, now: &Summary) {
+        let verdict = self.invariants.on_step(node, now);
+        self.judge(verdict);
+    }
+
+    /// Batches are durable.
+    pub(crate) fn on_persisted(&mut self, node: NodeId, write: WriteId) {
+        let verdict = self.invariants.on_persisted(node, write);
+        self.judge(verdict);
+    }
+
+    /// An engine's message leaves.
+    pub(crate) fn on_sent(&mut self, from: NodeId, to: NodeId, message: &P::Message) {
+        let verdict = self.invariants.on_send::<P::Engine>(from, to, message);
+        self.judge(verdict);
+    }
+
+    /// A node says that a peer has broken the protocol: nobody does.
     pub(crate) fn on_blamed(&mut self, node: NodeId, misbehaved: Misbehaved) {
-        self.check("nobody-is-blamed", node, false, || {
-            format!(
-                "{} is said to have broken the protocol: {}",
-                misbehaved.peer, misbehaved.reason
-            )
-        });
+        let Misbehaved { peer, reason } = misbehaved;
+        self.violate(NOBODY_IS_BLAMED, node, format!("{peer} is said to have {reason}"));
     }
 
+    /// The ordering half hands a committed entry on.
     pub(crate) fn on_committed(&mut self, node: NodeId, entry: &Entry) {
-        let (known, _) = self.stream.entry(entry.index).or_insert_with(|| (entry.clone(), None));
-        let holds = known.id == entry.id && known.payload == entry.payload;
-        let known = known.clone();
-        self.check("one-committed-stream", node, holds, || {
-            format!("{entry:?} is committed where {known:?} was")
-        });
+        let verdict = self.invariants.on_committed(node, entry);
+        self.judge(verdict);
+        if entry.index == self.told.next() {
+            self.told = entry.index;
+            let verdict = self.history.on_commit(entry.index, command_of(entry));
+            self.judge_history(verdict);
+        }
     }
 
+    /// The applying half has applied an entry.
     pub(crate) fn on_applied(&mut self, node: NodeId, entry: &Entry, hash: StateHash) {
-        let Some((_, known)) = self.stream.get_mut(&entry.index) else {
-            self.violate("applied-is-committed", node, format!("{entry:?} was never committed"));
-            return;
-        };
-        let known = *known.get_or_insert(hash);
-        self.check("equal-state", node, known == hash, || {
-            format!("the state behind {} is {:x}, elsewhere {:x}", entry.index, hash.0, known.0)
-        });
+        let verdict = self.invariants.on_apply(node, entry);
+        self.judge(verdict);
+        self.check_state(node, entry.index, hash);
     }
 
+    /// The state machine was replaced by a peer's.
     pub(crate) fn on_installed(&mut self, node: NodeId, meta: &Meta, hash: StateHash) {
-        let known = self.stream.get(&meta.index).and_then(|(_, known)| *known);
-        let Some(known) = known else { return };
-        self.check("equal-state", node, known == hash, || {
-            format!("the snapshot at {} is {:x}, the state {:x}", meta.index, hash.0, known.0)
+        let verdict = self.invariants.on_installed(node, meta);
+        self.judge(verdict);
+        self.check_state(node, meta.index, hash);
+    }
+
+    fn check_state(&mut self, node: NodeId, index: Index, hash: StateHash) {
+        let known = *self.hashes.entry(index).or_insert(hash);
+        self.check(EQUAL_STATE, node, known == hash, || {
+            format!("the state behind {index} is {:x}, elsewhere {:x}", hash.0, known.0)
         });
     }
 
-    pub(crate) fn on_map_durable(&mut self, _node: NodeId, _index: Index) {}
-
-    pub(crate) fn on_asked(&mut self, _node: NodeId, ticket: Ticket) {
-        self.open.insert(ticket);
-    }
-
-    pub(crate) fn on_read_released(&mut self, _node: NodeId, _ticket: Ticket, _at: Index) {}
-
-    pub(crate) fn on_end(&mut self, ticket: Ticket) {
-        let was_open = self.open.remove(&ticket);
-        self.check("one-end", NodeId(0), was_open, || {
-            format!("{ticket:?} ended, but was not open")
+    /// The state machine's file is durable up to here.
+    pub(crate) fn on_map_durable(&mut self, node: NodeId, index: Index) {
+        let committed = self.committed();
+        self.check(MAP_BEHIND_COMMIT, node, index <= committed, || {
+            format!("the file stands at {index}, and only {committed} is committed")
         });
     }
 
-    pub(crate) fn on_ended_twice(&mut self, node: NodeId, ticket: Ticket) {
-        self.violate("one-end", node, format!("{ticket:?} ended twice"));
+    /// A request reaches its node.
+    pub(crate) fn on_asked(&mut self, now: Instant, ticket: Ticket, node: NodeId, ask: &Ask) {
+        self.history.on_ask(now, ticket, node, ask);
+    }
+
+    /// A request ends at its node.
+    pub(crate) fn on_end(&mut self, ticket: Ticket, end: &End) {
+        let verdict = self.history.on_end(ticket, end);
+        self.judge_history(verdict);
+    }
+}
+
+fn command_of(entry: &Entry) -> Option<&Bytes> {
+    match &entry.payload {
+        Payload::Command(bytes) => Some(bytes),
+        Payload::Noop | Payload::Members(_) => None,
     }
 }

@@ -1,0 +1,128 @@
+//! What a run is like: how many nodes, how big, how fast, and what goes wrong.
+
+use core::time::Duration;
+
+use quorate_consensus::Config as EngineConfig;
+use quorate_consensus::NodeId;
+use quorate_kv::Config as StoreConfig;
+use quorate_replica::{CommitPolicy, Limits};
+
+use crate::draws::{Draws, Site};
+
+/// A range of durations, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The shortest.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+impl Span {
+    /// From `least` to `most` microseconds.
+    pub const fn micros(least: u64, most: u64) -> Self {
+        Self { least: Duration::from_micros(least), most: Duration::from_micros(most) }
+    }
+
+    /// Always these many microseconds.
+    pub const fn exactly(micros: u64) -> Self {
+        Self::micros(micros, micros)
+    }
+
+    /// One of them.
+    pub(crate) fn draw<const N: usize>(self, draws: Draws, site: Site, keys: [u64; N]) -> Duration {
+        draws.duration(site, keys, self.least, self.most)
+    }
+}
+
+/// How long things take where nothing goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A frame's way from node to node.
+    pub hop: Span,
+    /// A client's words' way to its node, or back.
+    pub client: Span,
+    /// From the arrival of work to a half's turn.
+    pub turn: Span,
+    /// A write and sync of the log.
+    pub log: Span,
+    /// A piece of work of the store: a commit, a step of staging.
+    pub store: Span,
+    /// A read of old entries, or a reservation.
+    pub disk: Span,
+    /// From a process's end to its next start.
+    pub restart: Span,
+}
+
+/// A run, but for its seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// How many nodes decide: 1 to 9.
+    pub voters: u8,
+    /// How many nodes only listen.
+    pub learners: u8,
+    /// How long faults go on, in the world's time.
+    pub duration: Duration,
+    /// The engine's settings; the node in them is replaced.
+    pub engine: EngineConfig,
+    /// The settings of the ordering half.
+    pub limits: Limits,
+    /// When the state machine goes to disk and the log is cut.
+    pub policy: CommitPolicy,
+    /// The state machine's settings.
+    pub store: StoreConfig,
+    /// The size of a log segment, in bytes.
+    pub segment_bytes: u64,
+    /// How many dropped segments are kept for reuse.
+    pub spare_segments_max: usize,
+    /// Bytes of entries read at a start.
+    pub tail_bytes_max: u64,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+impl Profile {
+    /// Three nodes, everything at its usual size, and nothing goes wrong.
+    pub fn calm() -> Self {
+        let engine = EngineConfig {
+            election_timeout: Duration::from_millis(500),
+            heartbeat_interval: Duration::from_millis(50),
+            ..EngineConfig::new(NodeId(0))
+        };
+        let limits = Limits {
+            request_timeout: 4 * engine.election_timeout,
+            ..Limits::new(engine.election_timeout)
+        };
+        Self {
+            voters: 3,
+            learners: 0,
+            duration: Duration::from_secs(20),
+            limits,
+            engine,
+            policy: CommitPolicy {
+                bytes: 64 << 10,
+                interval: Duration::from_millis(300),
+                snapshot_count: 600,
+                catch_up_entries: 100,
+            },
+            store: StoreConfig::default(),
+            segment_bytes: 64 << 10,
+            spare_segments_max: 2,
+            tail_bytes_max: 1 << 20,
+            timing: Timing {
+                hop: Span::micros(100, 400),
+                client: Span::micros(50, 200),
+                turn: Span::micros(2, 20),
+                log: Span::micros(100, 600),
+                store: Span::micros(500, 5_000),
+                disk: Span::micros(100, 1_000),
+                restart: Span::micros(50_000, 500_000),
+            },
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> u8 {
+        self.voters + self.learners
+    }
+}

@@ -1,0 +1,233 @@
+//! The simulated world: nodes, network, disks and clocks in one thread, driven by one seed.
+//!
+//! Everything that happens is an event in one queue, ordered by time and then by the order of
+//! making. The nodes' halves are the server's, and are driven as its threads drive them: feed all
+//! that waits, drain once, write and sync, acknowledge.
+
+pub mod clock;
+mod event;
+pub mod faults;
+mod halves;
+mod link;
+mod log_disk;
+mod network;
+mod node;
+
+mod start;
+mod store_disk;
+pub mod trace;
+
+use core::time::Duration;
+
+use quorate_consensus::{Index, NodeId, Seed};
+use quorate_kv::StateHash;
+use quorate_replica::Ticket;
+
+use crate::broken::Broken;
+use crate::check::{Checks, Violation};
+use crate::draws::{Draws, Site};
+use crate::profile::Profile;
+use crate::protocol::Protocol;
+
+use crate::clients::{Ask, End};
+pub use clock::SimTime;
+use event::{Event, Queue};
+use network::Network;
+use node::Node;
+pub use node::Standing;
+use trace::{Fact, Line, Trace};
+
+const CLIENT_DELAY: Site = Site::new("a client's way");
+
+/// A cluster and everything around it.
+pub struct World<P: Protocol> {
+    draws: Draws,
+    profile: Profile,
+    broken: Broken,
+    now: SimTime,
+    queue: Queue,
+    nodes: Vec<Node<P>>,
+    network: Network,
+    checks: Checks<P>,
+    trace: Trace,
+    /// Events that did something, so far.
+    steps: u64,
+    asked: u64,
+    ended: Vec<(Ticket, End)>,
+}
+
+impl<P: Protocol> World<P> {
+    /// A world in which all nodes are about to start for the first time.
+    pub fn new(seed: Seed, profile: Profile, broken: Broken) -> Self {
+        let count = u64::from(profile.nodes());
+        assert!((1..=9).contains(&profile.voters), "a cluster has one to nine voters");
+        let nodes = (1..=count).map(|id| Node::new(NodeId(id))).collect();
+        let mut world = Self {
+            draws: Draws::new(seed),
+            broken,
+            now: SimTime::default(),
+            queue: Queue::default(),
+            nodes,
+            network: Network::new(count),
+            checks: Checks::new(),
+            trace: Trace::new(),
+            steps: 0,
+            asked: 0,
+            ended: Vec::new(),
+            profile,
+        };
+        for id in 1..=count {
+            world.queue.push(SimTime::default(), Event::Start { node: NodeId(id), life: 0 });
+        }
+        world
+    }
+
+    /// The world's time.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// How many events did something so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The hash over everything that happened so far.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// The last lines of the trace, oldest first.
+    pub fn lines(&self) -> Vec<Line> {
+        self.trace.lines()
+    }
+
+    /// Has every line of the trace from now on told to a listener as well.
+    pub fn listen(&mut self, listener: trace::Listener) {
+        self.trace.listen(listener);
+    }
+
+    /// The first invariant that was broken, if any was.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.checks.violation()
+    }
+
+    /// Where a node stands.
+    pub fn standing(&self, node: NodeId) -> Standing {
+        self.node(node).standing
+    }
+
+    /// Lets the next event happen. False if there is none.
+    pub fn step(&mut self) -> bool {
+        let Some((at, event)) = self.queue.pop() else { return false };
+        assert!(self.now <= at, "time never goes back");
+        self.now = at;
+        self.happen(event);
+        true
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.queue.next_at().is_some_and(|at| at <= end) && self.violation().is_none() {
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(node) = event.process()
+            && self.node(node).standing == Standing::Paused
+        {
+            self.node_mut(node).deferred.push(event);
+            return;
+        }
+        match event {
+            Event::Order { node, life } => self.on_order(node, life),
+            Event::Apply { node, life } => self.on_apply(node, life),
+            Event::LogWritten { node, life } => self.on_log_written(node, life),
+            Event::LogRetry { node, life } => self.on_log_retry(node, life),
+            Event::Reserved { node, life } => self.on_reserved(node, life),
+            Event::Fetched { node, life, fetch } => self.on_fetched(node, life, fetch),
+            Event::Stored { node, life } => self.on_stored(node, life),
+            Event::Arrival(flight) => self.on_arrival(*flight),
+            Event::Dial { from, to, life } => self.on_dial(from, to, life),
+            Event::Greeting(greeting) => self.on_greeting(*greeting),
+            Event::Broken { node, peer, life } => self.on_broken(node, peer, life),
+            Event::Asked { node, ticket, ask } => self.on_asked(node, ticket, *ask),
+            Event::Told { ticket, end } => self.ended.push((ticket, *end)),
+            Event::Clients => {}
+            Event::Start { node, life } => self.on_start_due(node, life),
+            Event::Resume { .. }
+            | Event::Fault(_)
+            | Event::FaultEnds(_)
+            | Event::FaultStep { .. } => {}
+        }
+    }
+
+    fn on_start_due(&mut self, node: NodeId, life: u32) {
+        if self.node(node).life == life {
+            self.steps += 1;
+            self.start(node);
+        }
+    }
+
+    /// Has a client ask a node. The ticket is the caller's choice, used once.
+    pub fn ask(&mut self, node: NodeId, ticket: Ticket, ask: Ask) {
+        self.asked += 1;
+        let delay = self.profile.timing.client.draw(self.draws, CLIENT_DELAY, [ticket.0, 0]);
+        let ask = Box::new(ask);
+        self.queue.push(self.now + delay, Event::Asked { node, ticket, ask });
+    }
+
+    /// Has a client hear how its request ended.
+    fn tell(&mut self, node: NodeId, ticket: Ticket, end: End) {
+        self.note(node, Fact::Ended { ticket, how: how_of(&end) });
+        self.checks.on_end(ticket, &end);
+        let delay = self.profile.timing.client.draw(self.draws, CLIENT_DELAY, [ticket.0, 1]);
+        self.queue.push(self.now + delay, Event::Told { ticket, end: Box::new(end) });
+    }
+
+    /// The requests that ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<(Ticket, End)> {
+        core::mem::take(&mut self.ended)
+    }
+
+    /// What a node has applied, and its state's hash there; none while it has no process.
+    pub fn applied(&self, node: NodeId) -> Option<(Index, StateHash)> {
+        let running = self.node(node).running.as_ref()?;
+        Some((running.applying.applied(), running.applying.store().state_hash()))
+    }
+
+    fn node(&self, node: NodeId) -> &Node<P> {
+        &self.nodes[slot(node)]
+    }
+
+    fn node_mut(&mut self, node: NodeId) -> &mut Node<P> {
+        &mut self.nodes[slot(node)]
+    }
+
+    fn note(&mut self, node: NodeId, fact: Fact) {
+        self.trace.note(Line { at: self.now, step: self.steps, node, fact });
+    }
+}
+
+/// Where the node is among the nodes, which are numbered from 1.
+fn slot(node: NodeId) -> usize {
+    (node.0 - 1) as usize
+}
+
+fn how_of(end: &End) -> &'static str {
+    use quorate_replica::{Answer, Ending};
+    match end {
+        End::Answer(Answer::Command(Ok(_)) | Answer::Read(Ok(_))) => "answered",
+        End::Answer(Answer::Command(Err(_)) | Answer::Read(Err(_))) => "refused by the store",
+        End::Answer(Answer::Behind) => "behind",
+        End::Ending(Ending::Refused(_)) => "refused",
+        End::Ending(Ending::NoLeader) => "no leader",
+        End::Ending(Ending::Unknown) => "unknown",
+        End::Ending(Ending::Transferred(Ok(()))) => "transferred",
+        End::Ending(Ending::Transferred(Err(_))) => "not transferred",
+        End::Lost => "lost",
+    }
+}

@@ -1,0 +1,159 @@
+//! One simulated node: its disk, its clock, and its process while it has one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use quorate_codec::peer::SnapshotMessage;
+use quorate_consensus::{Entry, Incarnation, Meta, NodeId, SendSnapshot, StorageState};
+use quorate_consensus::{Index, WriteBatch, WriteId};
+use quorate_kv::{Commit, Records};
+use quorate_replica::{Applying, Ordering, OrderingInput, ReadRequest, StagingOp, Ticket};
+use quorate_storage::{Installer, LogReader, Reservation, SimDisk, Staging, Wal};
+
+use super::clock::{Clock, Rate, SimTime};
+use super::event::{Event, Turn};
+use crate::broken::Broken;
+use crate::protocol::Protocol;
+use crate::watched::Watched;
+
+/// Work for the applying half.
+pub(crate) enum ToApplying {
+    Entry(Box<Entry>, Option<Ticket>),
+    Read(Ticket, Box<ReadRequest>, Index),
+    Needed(SendSnapshot),
+    Snapshot(NodeId, Box<SnapshotMessage>),
+    Install(Box<Meta>),
+}
+
+/// Work for the store's disk.
+pub(crate) enum ToStore {
+    Commit(Box<Commit>),
+    Stage(Vec<StagingOp>),
+    Activate(Box<Meta>),
+}
+
+/// What the log's writer has before it.
+#[derive(Default)]
+pub(crate) struct LogWork {
+    /// Batches that wait for the disk, in order.
+    pub(crate) waiting: Vec<WriteBatch>,
+    /// Those that it has.
+    pub(crate) writing: Vec<WriteBatch>,
+    /// Whether the disk is at work.
+    pub(crate) is_busy: bool,
+    /// Whether what found no room will be tried again.
+    pub(crate) is_retrying: bool,
+    /// A reservation under way.
+    pub(crate) reservation: Option<Reservation>,
+    /// What the ordering half was told of the disk.
+    pub(crate) told: StorageState,
+    /// How many pieces of work were begun.
+    pub(crate) begun: u64,
+}
+
+/// What the store's writer has before it.
+#[derive(Default)]
+pub(crate) struct StoreWork {
+    pub(crate) queue: VecDeque<ToStore>,
+    pub(crate) is_busy: bool,
+    pub(crate) staging: Option<Staging>,
+    pub(crate) begun: u64,
+}
+
+/// A request that has not ended at its node.
+pub(crate) struct Open {
+    /// What it reads, until that is released.
+    pub(crate) read: Option<Box<ReadRequest>>,
+}
+
+/// A process.
+pub(crate) struct Running<P: Protocol> {
+    pub(crate) ordering: Ordering<Watched<P::Engine>>,
+    pub(crate) applying: Applying<Broken>,
+    pub(crate) wal: Wal,
+    pub(crate) reader: LogReader,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) installer: Installer,
+    pub(crate) inbox: VecDeque<OrderingInput<P::Message>>,
+    pub(crate) work: VecDeque<ToApplying>,
+    pub(crate) log: LogWork,
+    pub(crate) store: StoreWork,
+    /// A snapshot to be installed once this write is durable.
+    pub(crate) install: Option<(WriteId, Meta)>,
+    pub(crate) open: BTreeMap<Ticket, Open>,
+    pub(crate) order: Turn,
+    pub(crate) apply: Turn,
+    pub(crate) clock: Clock,
+    /// Turns taken so far, of either half.
+    pub(crate) turns: u64,
+}
+
+/// What a node is doing, as the world sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its process runs.
+    Up,
+    /// Its process stands still.
+    Paused,
+    /// It has none, and may get one.
+    Down,
+    /// It counts as dead for ever: its disk is wiped or damaged.
+    Dead,
+}
+
+/// A node.
+pub(crate) struct Node<P: Protocol> {
+    pub(crate) id: NodeId,
+    pub(crate) disk: SimDisk,
+    pub(crate) standing: Standing,
+    pub(crate) running: Option<Box<Running<P>>>,
+    /// Counts the processes, so that what one has begun does not touch the next.
+    pub(crate) life: u32,
+    pub(crate) incarnation: Option<Incarnation>,
+    /// The incarnations that its directory knows its peers by.
+    pub(crate) known: BTreeMap<NodeId, Incarnation>,
+    /// What waits for a paused process.
+    pub(crate) deferred: Vec<Event>,
+    pub(crate) pauses: u64,
+    /// How fast its clock runs.
+    pub(crate) rate: Rate,
+}
+
+impl<P: Protocol> Node<P> {
+    pub(crate) fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            disk: SimDisk::new(),
+            standing: Standing::Down,
+            running: None,
+            life: 0,
+            incarnation: None,
+            known: BTreeMap::new(),
+            deferred: Vec::new(),
+            pauses: 0,
+            rate: Rate::TRUE,
+        }
+    }
+
+    /// The process, if it is the one of that life.
+    pub(crate) fn process(&mut self, life: u32) -> Option<&mut Running<P>> {
+        if self.life != life {
+            return None;
+        }
+        self.running.as_deref_mut()
+    }
+}
+
+impl<P: Protocol> Running<P> {
+    /// When the ordering half must have its next turn if nothing else happens.
+    pub(crate) fn order_due(&self, now: SimTime) -> Option<SimTime> {
+        let deadline = self.ordering.deadline(self.clock.read(now))?;
+        Some(self.clock.when(deadline, now))
+    }
+
+    /// When the applying half must have its next turn if nothing else happens.
+    pub(crate) fn apply_due(&self, now: SimTime) -> Option<SimTime> {
+        let deadline = self.applying.deadline(self.clock.read(now))?;
+        Some(self.clock.when(deadline, now))
+    }
+}

@@ -1,0 +1,166 @@
+//! The beginnings and ends of a node's processes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use quorate_codec::ClusterId;
+use quorate_consensus::{Engine, Members, NodeId, Seed};
+use quorate_kv::Store;
+use quorate_replica::{Applying, Ordering, Origin, members_to_bytes};
+use quorate_storage::{OpenError, Opened, Options, open};
+
+use super::World;
+use super::clock::Clock;
+use super::event::{Event, Turn};
+use super::node::{LogWork, Running, Standing, StoreWork};
+use super::trace::Fact;
+use crate::clients::End;
+use crate::draws::Site;
+use crate::protocol::Protocol;
+use crate::watched::Watched;
+
+/// Where a node's data is on its disk.
+pub(crate) const DIRECTORY: &str = "/data";
+
+/// The cluster that all nodes belong to.
+pub(crate) const CLUSTER: ClusterId = ClusterId(0x51_u64);
+
+const ENTROPY: Site = Site::new("entropy of a start");
+
+/// Why a node has no process after a start.
+pub(crate) enum StartFailed {
+    /// The directory was not opened.
+    Directory(OpenError),
+    /// The state machine in it was not opened.
+    Store(quorate_kv::OpenError),
+}
+
+impl<P: Protocol> World<P> {
+    /// The configuration that the cluster begins with.
+    pub(crate) fn members(&self) -> Members {
+        let (voters, all) = (u64::from(self.profile.voters), u64::from(self.profile.nodes()));
+        let learners = (voters + 1..=all).map(NodeId).collect();
+        Members { learners, ..Members::of_voters((1..=voters).map(NodeId)) }
+    }
+
+    /// A node's process begins, if it has none.
+    pub(crate) fn start(&mut self, node: NodeId) {
+        if self.node(node).standing != Standing::Down {
+            return;
+        }
+        let life = self.node(node).life + 1;
+        self.node_mut(node).life = life;
+        match self.open(node, life) {
+            Ok(running) => self.on_started(node, running),
+            Err(failed) => self.on_start_failed(node, &failed),
+        }
+    }
+
+    fn open(&mut self, node: NodeId, life: u32) -> Result<Running<P>, StartFailed> {
+        let entropy = self.draws.bits(ENTROPY, [node.0, u64::from(life)]);
+        let options = Options {
+            entropy,
+            segment_bytes: self.profile.segment_bytes,
+            spare_segments_max: self.profile.spare_segments_max,
+            tail_bytes_max: self.profile.tail_bytes_max,
+            map_cache_bytes: 1 << 20,
+            ..Options::new(CLUSTER, node, P::KIND, self.members())
+        };
+        let disk = Arc::new(self.node(node).disk.clone());
+        let opened = open(disk, Path::new(DIRECTORY), options).map_err(StartFailed::Directory)?;
+        self.assemble(opened, entropy)
+    }
+
+    /// The two halves around what was found on the disk, as the server puts them together.
+    fn assemble(&mut self, opened: Opened, entropy: u64) -> Result<Running<P>, StartFailed> {
+        let Opened { identity, wal, reader, records, installer, recovered, cut } = opened;
+        let node = identity.node;
+        let store = Store::open(records.clone(), self.profile.store, self.broken);
+        let mut store = store.map_err(StartFailed::Store)?;
+        if store.members().is_empty() {
+            store.set_members(members_to_bytes(&recovered.meta.members));
+        }
+        let (last, applied) = (wal.last(), recovered.applied);
+        if cut.is_some() {
+            self.note(node, Fact::TailCut);
+        }
+        self.note(node, Fact::Started { boots: identity.boots, last, applied });
+        self.checks.on_start(node, &recovered, store.state_hash());
+        let origin = Origin {
+            node,
+            incarnation: identity.incarnation,
+            boots: u32::try_from(identity.boots).expect("a run has fewer than 2^32 starts"),
+        };
+        let clock = Clock::start(self.now, self.node(node).rate);
+        let first = origin.first_number();
+        let applying =
+            Applying::new(store, self.profile.policy.clone(), recovered.meta.index, first);
+        let seed = Seed(entropy ^ node.0.rotate_left(32));
+        let config = quorate_consensus::Config { node, ..self.profile.engine.clone() };
+        let engine = Watched::new(config, self.broken, seed, recovered, clock.read(self.now));
+        self.node_mut(node).incarnation = Some(identity.incarnation);
+        Ok(Running {
+            ordering: Ordering::new(engine, origin, self.profile.limits.clone()),
+            applying,
+            wal,
+            reader,
+            records,
+            installer,
+            inbox: VecDeque::new(),
+            work: VecDeque::new(),
+            log: LogWork::default(),
+            store: StoreWork::default(),
+            install: None,
+            open: BTreeMap::new(),
+            order: Turn::default(),
+            apply: Turn::default(),
+            clock,
+            turns: 0,
+        })
+    }
+
+    fn on_started(&mut self, node: NodeId, running: Running<P>) {
+        let it = self.node_mut(node);
+        it.standing = Standing::Up;
+        it.running = Some(Box::new(running));
+        self.schedule_halves(node);
+        self.reserve(node);
+        self.dial_all(node);
+    }
+
+    fn on_start_failed(&mut self, node: NodeId, failed: &StartFailed) {
+        let why = match failed {
+            StartFailed::Directory(OpenError::Io { .. }) => "the disk failed",
+            StartFailed::Directory(_) => "the directory is damaged",
+            StartFailed::Store(_) => "the state machine is damaged",
+        };
+        self.note(node, Fact::StartRefused { why });
+        let message = match failed {
+            StartFailed::Directory(error) => error.to_string(),
+            StartFailed::Store(error) => error.to_string(),
+        };
+        self.checks.on_start_refused(node, &message);
+    }
+
+    /// A node's process ends: whoever waits there is lost, and peers may notice.
+    pub(crate) fn end_process(&mut self, node: NodeId, why: &'static str) {
+        let it = self.node_mut(node);
+        let Some(running) = it.running.take() else { return };
+        it.standing = Standing::Down;
+        it.deferred.clear();
+        self.note(node, Fact::Stopped { why });
+        for ticket in running.open.keys() {
+            self.tell(node, *ticket, End::Lost);
+        }
+        drop(running);
+        self.checks.on_stopped(node);
+        self.close_all(node);
+    }
+
+    /// Has a node's process begin later.
+    pub(crate) fn start_after(&mut self, node: NodeId, after: core::time::Duration) {
+        let life = self.node(node).life;
+        self.queue.push(self.now + after, Event::Start { node, life });
+    }
+}
