@@ -7,6 +7,7 @@ use quorate_consensus::NodeId;
 use quorate_kv::Config as StoreConfig;
 use quorate_replica::{CommitPolicy, Limits};
 
+use crate::clients::Plan;
 use crate::draws::{Draws, Site};
 
 /// A range of durations, both ends included.
@@ -55,7 +56,7 @@ pub struct Timing {
 }
 
 /// A run, but for its seed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// How many nodes decide: 1 to 9.
     pub voters: u8,
@@ -79,6 +80,8 @@ pub struct Profile {
     pub tail_bytes_max: u64,
     /// How long things take.
     pub timing: Timing,
+    /// What clients ask; nothing if there are none.
+    pub clients: Option<Plan>,
 }
 
 impl Profile {
@@ -118,6 +121,7 @@ impl Profile {
                 disk: Span::micros(100, 1_000),
                 restart: Span::micros(50_000, 500_000),
             },
+            clients: Some(Plan::default()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! making. The nodes' halves are the server's, and are driven as its threads drive them: feed all
 //! that waits, drain once, write and sync, acknowledge.
 
+mod client;
 pub mod clock;
 mod event;
 pub mod faults;
@@ -25,19 +26,17 @@ use quorate_replica::Ticket;
 
 use crate::broken::Broken;
 use crate::check::{Checks, Violation};
-use crate::draws::{Draws, Site};
+use crate::draws::Draws;
 use crate::profile::Profile;
 use crate::protocol::Protocol;
 
-use crate::clients::{Ask, End};
+use crate::clients::{Ask, Clients, End};
 pub use clock::SimTime;
-use event::{Event, Queue};
+use event::{Event, Queue, Turn};
 use network::Network;
 use node::Node;
 pub use node::Standing;
 use trace::{Fact, Line, Trace};
-
-const CLIENT_DELAY: Site = Site::new("a client's way");
 
 /// A cluster and everything around it.
 pub struct World<P: Protocol> {
@@ -52,7 +51,10 @@ pub struct World<P: Protocol> {
     trace: Trace,
     /// Events that did something, so far.
     steps: u64,
-    asked: u64,
+    clients: Option<Clients>,
+    /// When the clients look at the time next.
+    clients_at: Turn,
+    /// Ends of requests that are not the clients', for whoever asked.
     ended: Vec<(Ticket, End)>,
 }
 
@@ -72,10 +74,12 @@ impl<P: Protocol> World<P> {
             checks: Checks::new(),
             trace: Trace::new(),
             steps: 0,
-            asked: 0,
+            clients: None,
+            clients_at: Turn::default(),
             ended: Vec::new(),
             profile,
         };
+        world.begin_clients();
         for id in 1..=count {
             world.queue.push(SimTime::default(), Event::Start { node: NodeId(id), life: 0 });
         }
@@ -155,8 +159,8 @@ impl<P: Protocol> World<P> {
             Event::Greeting(greeting) => self.on_greeting(*greeting),
             Event::Broken { node, peer, life } => self.on_broken(node, peer, life),
             Event::Asked { node, ticket, ask } => self.on_asked(node, ticket, *ask),
-            Event::Told { ticket, end } => self.ended.push((ticket, *end)),
-            Event::Clients => {}
+            Event::Told { ticket, end } => self.on_told(ticket, *end),
+            Event::Clients => self.on_clients(),
             Event::Start { node, life } => self.on_start_due(node, life),
             Event::Resume { .. }
             | Event::Fault(_)
@@ -170,27 +174,6 @@ impl<P: Protocol> World<P> {
             self.steps += 1;
             self.start(node);
         }
-    }
-
-    /// Has a client ask a node. The ticket is the caller's choice, used once.
-    pub fn ask(&mut self, node: NodeId, ticket: Ticket, ask: Ask) {
-        self.asked += 1;
-        let delay = self.profile.timing.client.draw(self.draws, CLIENT_DELAY, [ticket.0, 0]);
-        let ask = Box::new(ask);
-        self.queue.push(self.now + delay, Event::Asked { node, ticket, ask });
-    }
-
-    /// Has a client hear how its request ended.
-    fn tell(&mut self, node: NodeId, ticket: Ticket, end: End) {
-        self.note(node, Fact::Ended { ticket, how: how_of(&end) });
-        self.checks.on_end(ticket, &end);
-        let delay = self.profile.timing.client.draw(self.draws, CLIENT_DELAY, [ticket.0, 1]);
-        self.queue.push(self.now + delay, Event::Told { ticket, end: Box::new(end) });
-    }
-
-    /// The requests that ended since the last call.
-    pub fn take_ended(&mut self) -> Vec<(Ticket, End)> {
-        core::mem::take(&mut self.ended)
     }
 
     /// What a node has applied, and its state's hash there; none while it has no process.
@@ -217,17 +200,5 @@ fn slot(node: NodeId) -> usize {
     (node.0 - 1) as usize
 }
 
-fn how_of(end: &End) -> &'static str {
-    use quorate_replica::{Answer, Ending};
-    match end {
-        End::Answer(Answer::Command(Ok(_)) | Answer::Read(Ok(_))) => "answered",
-        End::Answer(Answer::Command(Err(_)) | Answer::Read(Err(_))) => "refused by the store",
-        End::Answer(Answer::Behind) => "behind",
-        End::Ending(Ending::Refused(_)) => "refused",
-        End::Ending(Ending::NoLeader) => "no leader",
-        End::Ending(Ending::Unknown) => "unknown",
-        End::Ending(Ending::Transferred(Ok(()))) => "transferred",
-        End::Ending(Ending::Transferred(Err(_))) => "not transferred",
-        End::Lost => "lost",
-    }
-}
+#[cfg(test)]
+mod tests;
