@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use crate::draws::{Chance, Draws, Site};
 
 /// Most clients of a run.
@@ -182,9 +184,20 @@ impl Plan {
             patience: millis(10, 500, 12_000),
         }
     }
+
+    /// The key of this number among those that clients share.
+    pub fn hot_key(&self, draws: Draws, index: u32) -> Bytes {
+        const SITE: Site = Site::new("clients/key");
+        let mut key = format!("hot/{index:02}").into_bytes();
+        let shortest = key.len() as u64;
+        let longest = u64::from(self.key_bytes_max).max(shortest);
+        let length = draws.between(SITE, [u64::from(index)], shortest, longest);
+        key.resize(length as usize, b'x');
+        key.into()
+    }
 }
 
-/// Half of the kinds, but always one that writes and one that reads.
+/// Most of the kinds, but always one that writes and one that reads.
 fn draw_mix(draws: Draws) -> Mix {
     const SITE: Site = Site::new("clients/mix");
     let is_on = |kind: Kind| {

@@ -270,7 +270,7 @@ impl Shape<'_> {
         if self.happens(part, 2, Chance::percent(50)) {
             return self.as_seen(part, key, known);
         }
-        let number = |what| self.below(part, what, 8) as i64;
+        let number = |what| self.number(part, what, 8);
         let near = |what| known.revision.saturating_sub(number(what)).max(0);
         let targets = [
             CompareTarget::Version(number(3)),
@@ -327,11 +327,11 @@ impl Shape<'_> {
         ];
         let is_limited = self.happens(part, 22, Chance::percent(30));
         let is_filtered = self.happens(part, 23, Chance::percent(15));
-        let filter = |what| if is_filtered { self.below(part, what, 60) as i64 } else { 0 };
+        let filter = |what| if is_filtered { self.number(part, what, 60) } else { 0 };
         RangeRequest {
             key,
             range_end: self.one_of(part, 24, &ends).clone(),
-            limit: if is_limited { self.below(part, 25, 4) as i64 } else { 0 },
+            limit: if is_limited { self.number(part, 25, 4) } else { 0 },
             revision: 0,
             sort_order: *self.one_of(part, 26, &orders),
             sort_target: *self.one_of(part, 27, &targets),
@@ -346,7 +346,7 @@ impl Shape<'_> {
     }
 
     fn old_range(self, known: &Known) -> RangeRequest {
-        let distance = self.below(0, 2, 40) as i64;
+        let distance = self.number(0, 2, 40);
         let is_future = self.happens(0, 3, Chance::percent(15));
         let revision =
             if is_future { known.revision + distance } else { known.revision - distance };
@@ -355,21 +355,16 @@ impl Shape<'_> {
 
     /// No revision is asked to be compacted twice.
     fn compact(self, known: &Known, compactions: &mut BTreeSet<i64>) -> Command {
-        let wanted = (known.revision - self.below(0, 2, 30) as i64).max(1);
-        let revision = (wanted..).find(|revision| compactions.insert(*revision));
-        let revision = revision.expect("there are more revisions than operations");
+        let mut revision = (known.revision - self.number(0, 2, 30)).max(1);
+        while !compactions.insert(revision) {
+            revision += 1;
+        }
         let physical = self.happens(0, 3, Chance::percent(50));
         Command::Compact(CompactRequest { revision, physical })
     }
 
-    /// The key of this number, the same for all clients.
     fn hot_key(self, index: u32) -> Bytes {
-        const SITE: Site = Site::new("clients/key");
-        let mut key = format!("hot/{index:02}").into_bytes();
-        let longest = u64::from(self.plan.key_bytes_max).max(key.len() as u64);
-        let length = self.draws.between(SITE, [u64::from(index)], key.len() as u64, longest);
-        key.resize(length as usize, b'x');
-        key.into()
+        self.plan.hot_key(self.draws, index)
     }
 
     /// A value that nothing else has.
@@ -391,6 +386,10 @@ impl Shape<'_> {
 
     fn below(self, part: u64, what: u64, bound: u64) -> u64 {
         self.draws.below(SHAPE, self.keys(part, what), bound)
+    }
+
+    fn number(self, part: u64, what: u64, bound: u64) -> i64 {
+        self.below(part, what, bound).cast_signed()
     }
 
     fn happens(self, part: u64, what: u64, chance: Chance) -> bool {

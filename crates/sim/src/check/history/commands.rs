@@ -108,8 +108,7 @@ impl Commands {
         if is_overdrawn { Err(Overdrawn) } else { Ok(()) }
     }
 
-    /// A request ended, and it is not known whether it happened or will. Says whether it is known
-    /// to have happened by now.
+    /// A request ended, and it is not known whether it happened or will.
     pub(super) fn on_unknown(&mut self, command: &Bytes) {
         let Some(asked) = self.asked.get_mut(command) else { return };
         asked.open -= 1;

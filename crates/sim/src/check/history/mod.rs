@@ -8,8 +8,11 @@
 
 mod commands;
 mod guarantee;
+mod project;
+pub mod search;
 mod tally;
 mod truth;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -21,10 +24,12 @@ use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse, Ticket};
 
 pub use guarantee::{Guarantee, Violation};
 pub use tally::Tally;
+pub use windows::Searched;
 
 use crate::clients::{Ask, End};
 use commands::{Commands, Committed, Expected, Unfounded};
 use truth::{Place, Truth, Unexplained};
+use windows::{Extent, Impossible, Windows};
 
 /// A request that has not ended.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ struct Open {
 /// What was asked, as far as it is needed to judge the answer.
 #[derive(Clone, Debug)]
 enum Asked {
-    Command(Bytes),
+    Command { bytes: Bytes, command: Command },
     Linearizable(ReadRequest),
     Serializable(ReadRequest),
     Transfer,
@@ -55,6 +60,7 @@ pub struct History {
     open: BTreeMap<Ticket, Open>,
     commands: Commands,
     truth: Truth,
+    windows: Windows,
     committed: Index,
     /// The newest state that an answer has shown.
     floor: Place,
@@ -72,10 +78,16 @@ impl Default for History {
 impl History {
     /// Nothing was asked, and nothing committed.
     pub fn new() -> Self {
+        Self::searching([])
+    }
+
+    /// The same, where the operations on these few keys are searched for an order as well.
+    pub fn searching(keys: impl IntoIterator<Item = Bytes>) -> Self {
         Self {
             open: BTreeMap::new(),
             commands: Commands::default(),
             truth: Truth::new(),
+            windows: Windows::new(keys),
             committed: Index::ZERO,
             floor: Place::default(),
             node_floors: BTreeMap::new(),
@@ -86,6 +98,11 @@ impl History {
     /// What it consists of so far.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// What was searched for an order.
+    pub fn searched(&self) -> Searched {
+        self.windows.searched()
     }
 
     /// Commands whose client never learned their end, and that are not committed so far.
@@ -103,11 +120,15 @@ impl History {
     pub fn on_ask(&mut self, now: Instant, ticket: Ticket, node: NodeId, ask: &Ask) {
         let what = match ask {
             Ask::Command(command) => {
-                let command = encode_command(command);
-                self.commands.on_ask(command.clone());
-                Asked::Command(command)
+                let bytes = encode_command(command);
+                self.commands.on_ask(bytes.clone());
+                self.windows.on_command(ticket, &bytes, command);
+                Asked::Command { bytes, command: command.clone() }
             }
-            Ask::Linearizable(request) => Asked::Linearizable(request.clone()),
+            Ask::Linearizable(request) => {
+                self.windows.on_read(ticket, request);
+                Asked::Linearizable(request.clone())
+            }
             Ask::Serializable(request) => Asked::Serializable(request.clone()),
             Ask::Transfer(_) => Asked::Transfer,
         };
@@ -140,7 +161,9 @@ impl History {
             return Ok(());
         }
         self.tally.committed += 1;
-        let committed = Committed { index, place: self.truth.newest(), expected };
+        let place = self.truth.newest();
+        self.windows.on_commit(bytes, place);
+        let committed = Committed { index, place, expected };
         self.commands.on_commit(bytes, committed).map_err(|_| {
             as_asked(format!("entry {index} was not asked for, or once too often: {command:?}"))
         })
@@ -153,50 +176,58 @@ impl History {
             let evidence = format!("{ticket:?} is not open, and ended with {end:?}");
             return Err(Violation::of(Guarantee::OneOutcome, ticket, evidence));
         };
-        match (&open.what, end) {
-            (Asked::Transfer, _) => {
+        match &open.what {
+            Asked::Transfer => {
                 self.tally.transfers += 1;
                 Ok(())
             }
-            (Asked::Command(bytes), End::Answer(Answer::Command(answer))) => {
-                self.on_acknowledged(ticket, &open, bytes, answer)
+            Asked::Command { bytes, command } => {
+                self.on_command_end(ticket, &open, bytes, command, end)
             }
-            (Asked::Command(bytes), End::Ending(Ending::Refused(_) | Ending::NoLeader)) => {
-                self.on_refused(ticket, bytes, end)
-            }
-            (Asked::Command(bytes), End::Ending(Ending::Unknown) | End::Lost) => {
-                self.tally.unknown += 1;
-                self.commands.on_unknown(bytes);
-                Ok(())
-            }
-            (Asked::Linearizable(read), End::Answer(Answer::Read(answer))) => {
-                self.on_linearizable(ticket, &open, read, answer)
-            }
-            (Asked::Serializable(read), End::Answer(Answer::Read(answer))) => {
-                self.on_serializable(ticket, &open, read, answer)
-            }
-            (
-                Asked::Linearizable(_) | Asked::Serializable(_),
-                End::Answer(Answer::Behind) | End::Lost,
-            )
-            | (
-                Asked::Linearizable(_),
-                End::Ending(Ending::Refused(_) | Ending::NoLeader | Ending::Unknown),
-            ) => {
-                self.tally.unanswered_reads += 1;
-                Ok(())
-            }
-            (what, end) => {
-                let evidence = format!("{ticket:?} asked for {what:?} and was told {end:?}");
-                Err(Violation::of(Guarantee::AnswersAreTrue, ticket, evidence))
+            Asked::Linearizable(read) | Asked::Serializable(read) => {
+                self.on_read_end(ticket, &open, read, end)
             }
         }
+    }
+
+    /// The run is over: searches what has not been searched yet.
+    pub fn finish(&mut self) -> Result<(), Violation> {
+        self.cut(Extent::All)
     }
 
     /// The node's process is gone: another life may know less. What was open there still has to be
     /// told as [`End::Lost`].
     pub fn on_node_gone(&mut self, node: NodeId) {
         self.node_floors.remove(&node);
+    }
+
+    fn on_command_end(
+        &mut self,
+        ticket: Ticket,
+        open: &Open,
+        bytes: &Bytes,
+        command: &Command,
+        end: &End,
+    ) -> Result<(), Violation> {
+        match end {
+            End::Answer(Answer::Command(answer)) => {
+                self.on_acknowledged(ticket, open, bytes, answer)?;
+                let response = answer.as_ref().ok();
+                self.windows.on_answer(ticket, |key| project::answered(key, command, response?));
+                self.cut(Extent::Long)
+            }
+            End::Ending(Ending::Refused(_) | Ending::NoLeader) => {
+                self.windows.on_nothing(ticket);
+                self.on_refused(ticket, bytes, end)
+            }
+            End::Ending(Ending::Unknown) | End::Lost => {
+                self.tally.unknown += 1;
+                self.windows.on_unknown(ticket);
+                self.commands.on_unknown(bytes);
+                Ok(())
+            }
+            End::Answer(_) | End::Ending(Ending::Transferred(_)) => Err(odd(ticket, open, end)),
+        }
     }
 
     fn on_acknowledged(
@@ -206,21 +237,10 @@ impl History {
         bytes: &Bytes,
         answer: &Expected,
     ) -> Result<(), Violation> {
-        let told = format!("{ticket:?} was told {answer:?}");
-        let committed =
-            self.commands.on_answer(bytes, answer, open.asked_after).map_err(|why| {
-                let (guarantee, evidence) = match why {
-                    Unfounded::NotCommitted => (
-                        Guarantee::AcknowledgedIsCommitted,
-                        format!("{told}, which is not committed since it was asked"),
-                    ),
-                    Unfounded::Differs(expected) => (
-                        Guarantee::AnswersAreTrue,
-                        format!("{told}, and the model says {expected:?}"),
-                    ),
-                };
-                Violation::of(guarantee, ticket, evidence)
-            })?;
+        let committed = self
+            .commands
+            .on_answer(bytes, answer, open.asked_after)
+            .map_err(|why| violation_of_command(ticket, answer, why))?;
         self.tally.acknowledged += 1;
         self.tally.declined += u64::from(answer.is_err());
         self.show(open.node, committed.place);
@@ -233,6 +253,34 @@ impl History {
             let evidence = format!("{ticket:?} is committed, and was told {end:?}");
             Violation::of(Guarantee::RefusedMeansNever, ticket, evidence)
         })
+    }
+
+    fn on_read_end(
+        &mut self,
+        ticket: Ticket,
+        open: &Open,
+        read: &ReadRequest,
+        end: &End,
+    ) -> Result<(), Violation> {
+        match (end, &open.what) {
+            (End::Answer(Answer::Read(answer)), Asked::Serializable(_)) => {
+                self.on_serializable(ticket, open, read, answer)
+            }
+            (End::Answer(Answer::Read(answer)), _) => {
+                self.on_linearizable(ticket, open, read, answer)?;
+                let response = answer.as_ref().ok();
+                self.windows.on_answer(ticket, |key| project::read(key, read, response?));
+                self.cut(Extent::Long)
+            }
+            (End::Answer(Answer::Command(_)) | End::Ending(Ending::Transferred(_)), _) => {
+                Err(odd(ticket, open, end))
+            }
+            (End::Answer(Answer::Behind) | End::Ending(_) | End::Lost, _) => {
+                self.tally.unanswered_reads += 1;
+                self.windows.on_nothing(ticket);
+                Ok(())
+            }
+        }
     }
 
     fn on_linearizable(
@@ -266,6 +314,17 @@ impl History {
         Ok(())
     }
 
+    fn cut(&mut self, extent: Extent) -> Result<(), Violation> {
+        let (truth, shown) = (&self.truth, self.floor);
+        self.windows.cut(extent, shown, |key| truth.value(shown, key)).map_err(
+            |Impossible { evidence }| Violation {
+                guarantee: Guarantee::Linearizable,
+                ticket: None,
+                evidence,
+            },
+        )
+    }
+
     /// An answer has shown this state to a client: nothing older may be read from now on.
     fn show(&mut self, node: NodeId, place: Place) {
         self.floor = self.floor.max(place);
@@ -277,6 +336,26 @@ impl History {
 /// Whether nodes propose it on their own.
 fn is_internal(command: &Command) -> bool {
     matches!(command, Command::SetQuota(_) | Command::Publish(_) | Command::Advance)
+}
+
+/// An end that no request of this kind can have.
+fn odd(ticket: Ticket, open: &Open, end: &End) -> Violation {
+    let evidence = format!("{ticket:?} asked for {:?} and was told {end:?}", open.what);
+    Violation::of(Guarantee::AnswersAreTrue, ticket, evidence)
+}
+
+fn violation_of_command(ticket: Ticket, answer: &Expected, why: Unfounded) -> Violation {
+    let told = format!("{ticket:?} was told {answer:?}");
+    match why {
+        Unfounded::NotCommitted => {
+            let evidence = format!("{told}, which is not committed since it was asked");
+            Violation::of(Guarantee::AcknowledgedIsCommitted, ticket, evidence)
+        }
+        Unfounded::Differs(expected) => {
+            let evidence = format!("{told}, and the model says {expected:?}");
+            Violation::of(Guarantee::AnswersAreTrue, ticket, evidence)
+        }
+    }
 }
 
 fn violation_of_read(

@@ -1,7 +1,8 @@
 //! What really happened: the committed log, replayed by the naive model.
 
+use bytes::Bytes;
 use quorate_kv::naive::{Naive, Standing};
-use quorate_kv::{Command, CommandError, Response};
+use quorate_kv::{Command, CommandError, RangeRequest, Response};
 use quorate_replica::{ReadRequest, ReadResponse};
 
 /// Most standings that an error without a revision is looked for in.
@@ -50,6 +51,13 @@ impl Truth {
     /// The present.
     pub(super) fn newest(&self) -> Place {
         Place(self.standings.len() - 1)
+    }
+
+    /// What the key held at this place.
+    pub(super) fn value(&self, place: Place, key: &[u8]) -> Option<Bytes> {
+        let get = RangeRequest { key: Bytes::copy_from_slice(key), ..RangeRequest::default() };
+        let mut read = self.model.range_as_of(self.standing(place), &get).ok()?;
+        read.kvs.pop().map(|kv| kv.value)
     }
 
     /// The lowest place from `floor` on where the model gives this answer.
