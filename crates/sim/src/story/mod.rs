@@ -4,9 +4,11 @@
 //! The words come from the trace events and messages of the real engines, by one table of templates
 //! per language: a broken rule tells another story.
 
+mod board;
 mod page;
 mod phrase;
 mod saying;
+mod scenarios;
 mod skin;
 mod tale;
 mod text;
@@ -20,6 +22,16 @@ pub use skin::Skin;
 pub use tale::{Check, Event, Item, Tale};
 pub use text::{Language, Text, both, width};
 pub use words::table;
+
+/// All stories, in the order in which they are best read.
+pub fn all() -> Vec<&'static Story> {
+    scenarios::ALL.iter().copied().flatten().collect()
+}
+
+/// The story of this name.
+pub fn find(name: &str) -> Option<&'static Story> {
+    all().into_iter().find(|story| story.name == name)
+}
 
 /// A scenario.
 #[derive(Clone, Copy, Debug)]

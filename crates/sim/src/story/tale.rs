@@ -1,5 +1,7 @@
 //! A tale: what was told of one run, in order, before it is put into words of either language.
 
+use core::fmt::Debug;
+
 use quorate_consensus::{Instant, NodeId};
 
 use super::phrase::Phrase;
@@ -73,9 +75,11 @@ impl Tale {
         self.items.push(Item::Note(note.into()));
     }
 
-    /// Something happened. What several nodes do at the same moment becomes one event.
+    /// Something happened. What several nodes do at the same moment becomes one event; without a
+    /// clock, only what they do one right after the other.
     pub fn event(&mut self, event: Event) {
-        for item in self.items.iter_mut().rev() {
+        let candidates = if event.at.is_some() { usize::MAX } else { 1 };
+        for item in self.items.iter_mut().rev().take(candidates) {
             let Item::Event(earlier) = item else { break };
             if earlier.at != event.at {
                 break;
@@ -88,6 +92,17 @@ impl Tale {
             }
         }
         self.items.push(Item::Event(event));
+    }
+
+    /// This must be what was found.
+    pub fn check_equal<T: PartialEq + Debug>(
+        &mut self,
+        claim: impl Into<Phrase>,
+        found: T,
+        expected: T,
+    ) {
+        let verdict = if found == expected { Ok(()) } else { Err(format!("{found:?}")) };
+        self.check(claim, verdict);
     }
 
     /// Something must hold.

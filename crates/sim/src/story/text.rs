@@ -83,8 +83,9 @@ pub(super) fn spaced(text: &str) -> String {
 }
 
 fn are_kept_apart(before: char, after: char) -> bool {
-    (is_ideograph(before) && after.is_ascii_alphanumeric())
-        || (before.is_ascii_alphanumeric() && is_ideograph(after))
+    let opens = |char: char| char.is_ascii_alphanumeric() || char == '(';
+    let closes = |char: char| char.is_ascii_alphanumeric() || char == ')' || char == '%';
+    (is_ideograph(before) && opens(after)) || (closes(before) && is_ideograph(after))
 }
 
 fn is_ideograph(char: char) -> bool {
@@ -167,6 +168,7 @@ mod tests {
     #[test]
     fn letters_and_digits_stand_apart_from_chinese() {
         assert_eq!(spaced("在任期3投票给A，再见"), "在任期 3 投票给 A，再见");
+        assert_eq!(spaced("接受(5, 10%)之后10%被选定"), "接受 (5, 10%) 之后 10% 被选定");
         assert_eq!(spaced("term 3, “A”"), "term 3, “A”");
     }
 
