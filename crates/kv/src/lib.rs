@@ -39,6 +39,7 @@ mod revision;
 mod rules;
 mod store;
 mod validate;
+mod watch;
 
 pub use command::{
     Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
@@ -65,4 +66,8 @@ pub use store::{
 pub use validate::{
     Limits, TXN_DEPTH_MAX, validate, validate_delete_range, validate_put, validate_range,
     validate_txn,
+};
+pub use watch::{
+    CancelCause, Change, NodeTime, StreamId, WatchFilter, WatchId, WatchLimits, WatchRefusal,
+    WatchRequest, WatchResponse, Watches,
 };

@@ -40,11 +40,17 @@ pub enum Rule {
     /// A commit names a later position than that of the records it holds, so that a restart skips
     /// entries (etcd, postmortem of the v3.5 data inconsistency).
     CheckpointAhead,
+    /// The progress of a stream is told before the changes that it covers.
+    WatchProgressAhead,
+    /// Changes that a slow client has no room for are left out.
+    WatchDropsWhenSlow,
+    /// After a state was replaced, watches are told once more what they know.
+    WatchRepeatsAfterInstall,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::EmptyDeleteTakesRevision,
         Self::DuplicatesAllowed,
         Self::TimeRunsBackwards,
@@ -63,6 +69,9 @@ impl Rule {
         Self::ComparesIgnored,
         Self::DeleteLeavesLast,
         Self::CheckpointAhead,
+        Self::WatchProgressAhead,
+        Self::WatchDropsWhenSlow,
+        Self::WatchRepeatsAfterInstall,
     ];
 }
 

@@ -17,6 +17,7 @@ use quorate_kv::{
 
 use crate::snapshot::transfer;
 use crate::support::{Node, at, node_with, open};
+use crate::watch_stories;
 
 /// One thing that happens to a node.
 #[derive(Clone, Debug)]
@@ -433,6 +434,8 @@ proptest! {
 enum Catcher {
     /// One of the histories, compared with the model.
     Histories,
+    /// The lives of watches, compared with the history.
+    Watches,
     /// A test of its own, which says so.
     Test(&'static str),
 }
@@ -445,6 +448,9 @@ fn catcher(rule: Rule) -> Catcher {
         Rule::CheckpointAhead => {
             Catcher::Test("commit::a_checkpoint_ahead_of_its_records_shows_at_a_restart")
         }
+        Rule::WatchProgressAhead | Rule::WatchDropsWhenSlow | Rule::WatchRepeatsAfterInstall => {
+            Catcher::Watches
+        }
         _ => Catcher::Histories,
     }
 }
@@ -453,15 +459,19 @@ fn catcher(rule: Rule) -> Catcher {
 #[test]
 fn every_mutant_is_caught() {
     for rule in Rule::ALL {
-        if let Catcher::Test(name) = catcher(rule) {
-            assert!(name.contains("::"), "{rule:?} names the module and the test");
-            continue;
-        }
-        let mut runner = TestRunner::deterministic();
-        let is_caught = (0..1000).any(|_| {
-            let history = history().new_tree(&mut runner).expect("it rejects nothing").current();
-            run(Mutant(rule), history).is_err()
-        });
+        let is_caught = match catcher(rule) {
+            Catcher::Test(name) => name.contains("::"),
+            Catcher::Watches => watch_stories::catches(rule),
+            Catcher::Histories => is_caught_by_histories(rule),
+        };
         assert!(is_caught, "{rule:?} went unnoticed");
     }
+}
+
+fn is_caught_by_histories(rule: Rule) -> bool {
+    let mut runner = TestRunner::deterministic();
+    (0..1000).any(|_| {
+        let history = history().new_tree(&mut runner).expect("it rejects nothing").current();
+        run(Mutant(rule), history).is_err()
+    })
 }

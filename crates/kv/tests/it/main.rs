@@ -12,4 +12,6 @@ mod snapshot;
 mod support;
 mod txn;
 mod validate;
+mod watch;
+mod watch_stories;
 mod write;
