@@ -9,6 +9,7 @@ pub mod broken;
 pub mod check;
 pub mod clients;
 pub mod draws;
+pub mod explore;
 pub mod profile;
 pub mod protocol;
 mod shrink;

@@ -1,0 +1,94 @@
+//! Raft as the search knows it.
+
+use std::sync::Arc;
+
+use quorate_consensus::log::Position;
+use quorate_consensus::raft::{AppendResult, Body, Message, Term, Verdict};
+use quorate_consensus::{Flow, NodeId, Role};
+
+use super::bounds::{Bounds, Courtesies};
+use super::node::View;
+use super::protocol::{Explored, Renaming};
+use crate::protocol::RaftProtocol;
+
+impl Explored for RaftProtocol {
+    fn nod(node: &View, peers: &[NodeId]) -> Vec<(NodeId, Message)> {
+        let term = Term(node.round);
+        let body = Body::PreVoteReply { asked: term.next(), verdict: Verdict::Granted };
+        peers.iter().map(|&peer| (peer, Message { term, body: body.clone() })).collect()
+    }
+
+    fn news(round: u64) -> Message {
+        Message { term: Term(round), body: Body::StaleTerm }
+    }
+
+    fn is_courtesy(message: &Message) -> bool {
+        matches!(message.body, Body::PreVote { .. } | Body::PreVoteReply { .. } | Body::StaleTerm)
+    }
+
+    fn is_spent(message: &Message, from: &View, to: &View, bounds: &Bounds) -> bool {
+        let term = message.term.0;
+        // What is not durable yet may be forgotten in a crash, and the message count again.
+        let sworn = to.durable.promise.round;
+        if to.round != sworn || sworn < term {
+            return false;
+        }
+        match &message.body {
+            Body::PreVoteReply { asked, .. } => asked.0 <= sworn,
+            Body::VoteReply { asked, .. } => asked.0 < sworn || to.role != Role::Candidate,
+            Body::StaleTerm => true,
+            Body::AppendReply { result, .. } => {
+                term < sworn || to.role != Role::Leader || is_known(from.node, *result, to, bounds)
+            }
+            Body::HeartbeatReply { .. } => term < sworn || to.role != Role::Leader,
+            Body::Vote { .. } if term == sworn => {
+                to.durable.promise.to.is_some() && is_over(from, term, Role::Candidate)
+            }
+            _ if term == sworn => false,
+            _ => {
+                bounds.courtesies == Courtesies::Free || bounds.rounds <= from.durable.promise.round
+            }
+        }
+    }
+
+    fn renamed(message: &Message, names: &Renaming) -> Message {
+        let position = |at: Position| Position { ballot: names.ballot(at.ballot), ..at };
+        let body = match message.body.clone() {
+            Body::PreVote { last } => Body::PreVote { last: position(last) },
+            Body::Vote { last, cause } => Body::Vote { last: position(last), cause },
+            Body::Append { previous, entries, commit, confirm } => Body::Append {
+                previous: position(previous),
+                entries: Arc::new(entries.iter().map(|entry| names.entry(entry)).collect()),
+                commit,
+                confirm,
+            },
+            Body::AppendReply { result: AppendResult::Rejected { refused, hint }, storage } => {
+                let result = AppendResult::Rejected { refused, hint: position(hint) };
+                Body::AppendReply { result, storage }
+            }
+            Body::Heartbeat { commit, confirm } => {
+                Body::Heartbeat { commit: position(commit), confirm }
+            }
+            Body::Snapshot { .. } => unreachable!("nothing is compacted in a small world"),
+            same => same,
+        };
+        Message { term: message.term, body }
+    }
+}
+
+/// Whether a node has left this role in this term for good.
+fn is_over(node: &View, term: u64, role: Role) -> bool {
+    let sworn = node.durable.promise.round;
+    term < sworn || (term == sworn && node.round == term && node.role != role)
+}
+
+/// Whether a leader knows already what a peer answers, and nothing on the way can make it doubt:
+/// with one message in its window, a stream is never refused.
+fn is_known(peer: NodeId, result: AppendResult, leader: &View, bounds: &Bounds) -> bool {
+    let AppendResult::Matched { index } = result else { return false };
+    bounds.window == 1
+        && leader
+            .peers
+            .iter()
+            .any(|known| known.node == peer && known.flow == Flow::Stream && index <= known.matched)
+}
