@@ -76,7 +76,7 @@ impl Rule {
 }
 
 /// Answers "is this rule broken here?".
-pub trait Rules {
+pub trait Rules: Clone {
     /// Whether `rule` is broken.
     fn breaks(&self, rule: Rule) -> bool;
 }

@@ -10,8 +10,8 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, Response, Rules, Step,
-    Store,
+    Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, NodeTime, Response,
+    Rules, Step, Store, StreamId, WatchLimits, WatchRequest, Watches,
 };
 
 use crate::compaction::{CommitPolicy, Compaction};
@@ -74,11 +74,15 @@ pub struct ApplyingEffects {
     pub commit: Option<Commit>,
     /// To be done to the staged file in order, then acknowledged by [`Applying::on_staged`].
     pub staging: Vec<StagingOp>,
+    /// Streams whose clients have something to take from [`Applying::watches`]. Told again each
+    /// time until it is taken.
+    pub watched: Vec<StreamId>,
 }
 
 /// The applying half of one node.
 pub struct Applying<R: Rules> {
     store: Store<R>,
+    watches: Watches<R>,
     reading: Reading,
     /// Compactions whose client waits until the bytes are gone, by revision.
     compacting: VecDeque<(i64, Ticket, Response)>,
@@ -111,7 +115,9 @@ impl<R: Rules> Applying<R> {
     /// `compacted` is where the log begins; transfers are numbered above `first_number`.
     pub fn new(store: Store<R>, policy: CommitPolicy, compacted: Index, first_number: u64) -> Self {
         let applied_told = store.position().index;
+        let rules = store.rules().clone();
         Self {
+            watches: Watches::new(WatchLimits::default(), store.revision(), rules),
             reading: Reading::default(),
             compacting: VecDeque::new(),
             outgoing: Outgoing::new(first_number),
@@ -126,6 +132,28 @@ impl<R: Rules> Applying<R> {
             is_installing: false,
             store,
         }
+    }
+
+    /// The same, with these bounds on watches, of which there are none yet.
+    pub fn with_watch_limits(self, limits: WatchLimits) -> Self {
+        assert!(self.watches.count() == 0, "limits are set before watches begin");
+        let rules = self.store.rules().clone();
+        Self { watches: Watches::new(limits, self.store.revision(), rules), ..self }
+    }
+
+    /// The streams of watches: to be opened and closed, and taken from.
+    pub fn watches(&mut self) -> &mut Watches<R> {
+        &mut self.watches
+    }
+
+    /// Begins a watch on an open stream.
+    pub fn watch(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        request: &WatchRequest,
+    ) -> Result<(), Damage> {
+        self.watches.create(node_time(now), &self.store, stream, request)
     }
 
     /// The state machine, for questions that change nothing.
@@ -174,8 +202,12 @@ impl<R: Rules> Applying<R> {
     ) -> Result<(), Damage> {
         let command = decode_command(bytes.clone())
             .expect("a committed command decodes: upgrade this node to the cluster's version");
+        let is_compaction = matches!(command, Command::Compact(_));
+        if is_compaction {
+            self.watches.on_applied(&self.store)?;
+        }
         let result = self.store.apply(context, &command)?;
-        self.has_compaction_work |= matches!(command, Command::Compact(_));
+        self.has_compaction_work |= is_compaction;
         let Some(ticket) = ticket else { return Ok(()) };
         match (&command, result) {
             (Command::Compact(compact), Ok(response)) if compact.physical => {
@@ -295,6 +327,7 @@ impl<R: Rules> Applying<R> {
         assert!(self.committing.is_none(), "a commit to the replaced map is under way");
         assert!(store.position().index == meta.index.0, "the snapshot is not what it claims");
         self.store = store;
+        self.watches.on_installed(&self.store);
         self.is_installing = false;
         for to in self.outgoing.clear() {
             self.effects.notes.push(Note::SnapshotFailed { to });
@@ -339,6 +372,7 @@ impl<R: Rules> Applying<R> {
     /// Does a slice of what is waiting and hands out everything the host must do.
     pub fn effects(&mut self, now: Instant) -> Result<ApplyingEffects, Damage> {
         self.serve_reads(now)?;
+        self.tell_watches(now)?;
         self.wake_transfers(now);
         self.compact_a_little(now)?;
         if self.committing.is_none() && self.compaction.is_due(now, self.store.uncommitted_bytes())
@@ -359,6 +393,14 @@ impl<R: Rules> Applying<R> {
         let answers = self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS)?;
         self.has_compaction_work |= had_slices && !answers.is_empty();
         self.effects.answers.extend(answers);
+        Ok(())
+    }
+
+    /// Those that keep up are told all that is new, those that do not a slice of history.
+    fn tell_watches(&mut self, now: Instant) -> Result<(), Damage> {
+        self.watches.catch_up(&self.store)?;
+        self.watches.on_time(node_time(now));
+        self.effects.watched.extend(self.watches.ready());
         Ok(())
     }
 
@@ -410,14 +452,15 @@ impl<R: Rules> Applying<R> {
 
     /// When to look again if nothing else happens before.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        if self.reading.has_slices() || self.has_compaction_work {
+        if self.reading.has_slices() || self.has_compaction_work || self.watches.is_behind() {
             return Some(now);
         }
         let commit =
             self.compaction.deadline().filter(|_| self.committing.is_none() && !self.is_installing);
-        let deadlines =
-            [commit, self.incoming.deadline(), self.outgoing.deadline(), self.reading.deadline()];
-        deadlines.into_iter().flatten().min()
+        let progress = self.watches.deadline().map(|at| Instant::from_micros(at.0));
+        let transfers = [self.incoming.deadline(), self.outgoing.deadline()];
+        let others = [commit, self.reading.deadline(), progress];
+        transfers.into_iter().chain(others).flatten().min()
     }
 
     fn answer(&mut self, ticket: Ticket, answer: Answer) {
@@ -428,6 +471,11 @@ impl<R: Rules> Applying<R> {
 /// The host could not stage a snapshot: the bytes were wrong, or there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StagingFailed;
+
+/// The state machine's name for a moment of this node's clock.
+fn node_time(now: Instant) -> NodeTime {
+    NodeTime(now.as_micros())
+}
 
 fn context_of(entry: &Entry) -> Context {
     let position =

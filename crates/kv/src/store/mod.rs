@@ -151,6 +151,11 @@ impl<R: Rules> Store<R> {
         }
     }
 
+    /// The rules it keeps.
+    pub fn rules(&self) -> &R {
+        &self.rules
+    }
+
     /// The cluster's members, as last set.
     pub fn members(&self) -> &Bytes {
         &self.state.members

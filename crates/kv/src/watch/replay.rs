@@ -13,6 +13,9 @@ impl<R: Rules> Watches<R> {
     /// To be called after each batch of entries, and before a compaction is applied: what is
     /// compacted before it was seen cannot be told any more.
     pub fn on_applied(&mut self, store: &Store<R>) -> Result<(), Damage> {
+        if self.watches.is_empty() {
+            self.seen = self.seen.max(store.revision());
+        }
         while self.seen < store.revision() {
             let Ok(events) = store.events(self.seen + 1, SLICE_RECORDS)? else {
                 self.on_installed(store);

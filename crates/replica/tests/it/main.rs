@@ -8,5 +8,6 @@ mod random;
 mod reading;
 mod schedules;
 mod snapshots;
+mod watching;
 mod world;
 mod writing;
