@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::ids::NodeId;
+use crate::quorum::FlexibleSizes;
 
 /// Settings of a node. [`Config::new`] gives the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct Config {
     pub apply_bytes_max: u64,
     /// Bytes of applied and matched entries kept in memory for slow peers.
     pub tail_bytes_max: u64,
+    /// How many voters each phase of Paxos asks for; majorities if not given. The host checks with
+    /// [`crate::Quorum::flexible`] that they fit the members, and gives every node the same. Raft
+    /// knows majorities alone.
+    pub quorums: Option<FlexibleSizes>,
 }
 
 /// Whether an engine acts on time by itself.
@@ -62,6 +67,7 @@ impl Config {
             reads_max: 65_536,
             apply_bytes_max: 16 << 20,
             tail_bytes_max: 64 << 20,
+            quorums: None,
         }
     }
 }

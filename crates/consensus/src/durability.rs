@@ -56,6 +56,11 @@ impl<M> Durability<M> {
         WriteId(self.issued.0 + 1)
     }
 
+    /// The batch that holds the newest of all that was written: durable once all of it is.
+    pub(crate) fn newest(&self) -> WriteId {
+        if self.pending.is_empty() { self.issued } else { self.next() }
+    }
+
     /// Whether a batch is durable.
     pub(crate) fn is_persisted(&self, write: WriteId) -> bool {
         write <= self.persisted
@@ -108,6 +113,13 @@ impl<M> Durability<M> {
             .extract_if(.., move |held| held.after <= persisted || held.round != round)
             .filter(move |held| held.round == round)
             .map(|held| held.envelope)
+    }
+
+    /// The messages that nothing holds back any more, in the order they were made, whichever round
+    /// they were made in: what each says about its own ballot stays true.
+    pub(crate) fn release_all(&mut self) -> impl Iterator<Item = Envelope<M>> + use<'_, M> {
+        let persisted = self.persisted;
+        self.held.extract_if(.., move |held| held.after <= persisted).map(|held| held.envelope)
     }
 
     /// The messages held back, each with how many batches beyond the durable ones it waits for.

@@ -5,11 +5,14 @@
 //! simulator and in tests.
 
 pub mod ballot;
+mod canon;
 pub mod config;
+mod delivery;
 mod durability;
 pub mod effects;
 pub mod engine;
 pub mod entry;
+mod handover;
 pub mod ids;
 pub mod input;
 pub mod invariants;
@@ -21,7 +24,11 @@ mod proposals;
 pub mod quorum;
 pub mod raft;
 mod random;
+mod ranges;
+mod reads;
 pub mod rules;
+mod slots;
+mod snapshots;
 pub mod status;
 pub mod time;
 pub mod trace;

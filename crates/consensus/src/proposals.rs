@@ -73,6 +73,37 @@ impl Proposals {
         });
     }
 
+    /// Ends the proposals up to `upto`, which is committed: with the entry that has their name, in
+    /// whatever ballot, or with another in their place.
+    pub(crate) fn settle_by_id(
+        &mut self,
+        upto: Index,
+        id_at: impl Fn(Index) -> Option<ProposalId>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        self.end(upto, outcomes, |tracked| {
+            if id_at(tracked.index) == Some(tracked.id) {
+                return Proposed::Committed { index: tracked.index };
+            }
+            Proposed::Displaced
+        });
+    }
+
+    /// Gives up on learning how the proposals of other ballots than `kept` end.
+    pub(crate) fn abandon(&mut self, kept: Option<Ballot>, outcomes: &mut Vec<Outcome>) {
+        let bytes = &mut self.bytes;
+        self.tracked.retain(|tracked| {
+            let is_kept = Some(tracked.ballot) == kept;
+            if !is_kept {
+                *bytes -= tracked.bytes;
+                outcomes
+                    .push(Outcome::Proposal { id: tracked.id, result: Proposed::Unknown });
+            }
+            is_kept
+        });
+        self.ballot_min = kept.unwrap_or_default();
+    }
+
     /// Ends the proposals up to `upto` as if each were what is committed there: a broken rule.
     pub(crate) fn settle_by_index(&mut self, upto: Index, outcomes: &mut Vec<Outcome>) {
         self.end(upto, outcomes, |tracked| Proposed::Committed { index: tracked.index });

@@ -140,6 +140,24 @@ pub enum Rule {
     ReuseBallot,
     /// Paxos: a learner counts votes of different ballots together.
     CountAcrossBallots,
+    /// Multi-Paxos: an acknowledgement names the ballot promised when it leaves, not that of the
+    /// vote (Summerset, `durability.rs`).
+    AckNamesPromise,
+    /// Multi-Paxos: what a new leader proposes again is not recorded as its vote (Summerset,
+    /// `messages.rs`).
+    ForgetReaccepted,
+    /// Multi-Paxos: a new leader to whom no vote was told begins with a slot that was decided long
+    /// ago ("Paxos Made Simple", §3; frankenpaxos, `Leader.scala`).
+    SlotsFromTheStart,
+    /// Multi-Paxos: a slot that an acceptor has compacted passes for one without a vote.
+    CompactedIsEmpty,
+    /// Multi-Paxos: the first part of a promise counts for the whole.
+    CountPromiseParts,
+    /// Multi-Paxos: "chosen up to here" is taken to speak of the receiver's votes, of whatever
+    /// ballot.
+    CommitByIndex,
+    /// Multi-Paxos: a read is served before every slot recovered in phase 1 is chosen.
+    ReadBeforeBarrier,
 }
 
 impl Rule {
@@ -153,6 +171,33 @@ impl Rule {
         Self::IgnoreVotes,
         Self::ReuseBallot,
         Self::CountAcrossBallots,
+    ];
+
+    /// The rules of Multi-Paxos, so that a test can break each in turn. The first ones are those of
+    /// one decision, the last ones Raft's too.
+    pub const PAXOS: [Self; 22] = [
+        Self::AcceptWithoutPromise,
+        Self::ForgetPromise,
+        Self::PromiseBeforeDurable,
+        Self::AcceptedBeforeDurable,
+        Self::AdoptAnyVote,
+        Self::IgnoreVotes,
+        Self::ReuseBallot,
+        Self::CountAcrossBallots,
+        Self::AckNamesPromise,
+        Self::ForgetReaccepted,
+        Self::SlotsFromTheStart,
+        Self::CompactedIsEmpty,
+        Self::CountPromiseParts,
+        Self::CommitByIndex,
+        Self::ReadBeforeBarrier,
+        Self::CountOwnUndurable,
+        Self::ReadWithoutConfirmation,
+        Self::SkipCheckQuorum,
+        Self::SkipProbe,
+        Self::DeliverUndurable,
+        Self::SettleByIndex,
+        Self::DisplaceWhenDeposed,
     ];
 
     /// The rules of Raft, so that a test can break each in turn.

@@ -47,6 +47,27 @@ pub enum What {
         /// The first removed.
         from: Index,
     },
+    /// It voted for values in slots of its own log.
+    Voted {
+        /// The first of them.
+        first: Index,
+        /// The last of them.
+        last: Index,
+    },
+    /// A slot above a gap was decided: it waits for those below it.
+    Chosen {
+        /// Which.
+        index: Index,
+    },
+    /// It asked a peer for chosen values that it lacks.
+    Asked {
+        /// The peer.
+        peer: NodeId,
+        /// The first slot it asked for.
+        first: Index,
+        /// The last slot it asked for.
+        last: Index,
+    },
     /// It learned that entries are committed.
     Committed {
         /// The last of them.
@@ -145,4 +166,18 @@ pub enum Reason {
     NotMember,
     /// Nothing in it is news.
     Duplicate,
+    /// A quorum hears no leader.
+    NoLeader,
+    /// A quorum promised, and told all its votes.
+    PromiseQuorum,
+    /// A higher ballot was seen.
+    HigherBallot,
+    /// The ballot is behind.
+    StaleBallot,
+    /// It is the value of the highest vote that a quorum told of.
+    Adopted,
+    /// A quorum has no vote there: the slot is filled with nothing.
+    NoVotes,
+    /// A peer that knows what is chosen told it.
+    Learned,
 }

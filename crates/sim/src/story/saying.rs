@@ -20,6 +20,14 @@ pub(super) fn trace(event: &TraceEvent) -> Phrase {
             Phrase::of(key).with("to", Arg::Node(to)).with("round", Arg::Round(round))
         }
         What::Appended { last } => Phrase::of("appended").with("last", Arg::Number(last.0)),
+        What::Voted { first, last } => Phrase::of("voted")
+            .with("first", Arg::Number(first.0))
+            .with("last", Arg::Number(last.0)),
+        What::Chosen { index } => Phrase::of("chosen").with("index", Arg::Number(index.0)),
+        What::Asked { peer, first, last } => Phrase::of("asked")
+            .with("peer", Arg::Node(peer))
+            .with("first", Arg::Number(first.0))
+            .with("last", Arg::Number(last.0)),
         What::Truncated { from } => Phrase::of("truncated").with("from", Arg::Number(from.0)),
         What::Committed { upto } => Phrase::of("committed").with("upto", Arg::Number(upto.0)),
         What::Backtracked { peer, next } => Phrase::of("backtracked")

@@ -1,0 +1,59 @@
+//! Canonical renderings: numbers one after another, for fingerprints.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::ballot::Ballot;
+use crate::ids::{Index, NodeId, Span};
+use crate::status::Fingerprint;
+
+/// A fingerprint in the making.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Canon(BytesMut);
+
+impl Canon {
+    pub(crate) fn finish(self) -> Fingerprint {
+        Fingerprint(self.0.freeze())
+    }
+
+    pub(crate) fn number(&mut self, number: u64) {
+        self.0.put_u64_le(number);
+    }
+
+    pub(crate) fn index(&mut self, index: Index) {
+        self.number(index.0);
+    }
+
+    pub(crate) fn ballot(&mut self, ballot: Ballot) {
+        self.number(ballot.round);
+        self.number(ballot.node.0);
+    }
+
+    pub(crate) fn node(&mut self, node: Option<NodeId>) {
+        self.number(node.unwrap_or_default().0);
+    }
+
+    /// Spans, told apart from what follows by their number.
+    pub(crate) fn spans(&mut self, spans: impl Iterator<Item = Span>) {
+        let spans: Vec<Span> = spans.collect();
+        self.number(spans.len() as u64);
+        for span in spans {
+            self.index(span.first);
+            self.index(span.last);
+        }
+    }
+
+    /// What has no numbers of its own. Told apart from what follows by its length.
+    pub(crate) fn text(&mut self, value: &impl core::fmt::Debug) {
+        let text = format!("{value:?}");
+        self.number(text.len() as u64);
+        self.0.put_slice(text.as_bytes());
+    }
+
+    pub(crate) fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {
+        self.number(votes.len() as u64);
+        for (node, &granted) in votes {
+            self.number(node.0);
+            self.number(u64::from(granted));
+        }
+    }
+}

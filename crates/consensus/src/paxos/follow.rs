@@ -1,0 +1,223 @@
+//! What a node does with a leader's word: it votes, in any order of slots, and takes note of what is
+//! chosen ("Paxos Made Simple", §2.2 phase 2b and §2.3).
+
+use std::sync::Arc;
+
+use super::Paxos;
+use super::acceptor::Decision;
+use super::message::{Confirmation, Message};
+use super::role::{Haste, State};
+use crate::ballot::Ballot;
+use crate::entry::{Entry, Payload};
+use crate::ids::{Index, NodeId, Span};
+use crate::input::StorageState;
+use crate::ranges::Ranges;
+use crate::rules::{Rule, Rules};
+use crate::trace::Reason;
+use crate::write::Write;
+
+/// What the present leader has said is chosen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Word {
+    /// The leader's ballot.
+    pub ballot: Ballot,
+    /// Every slot up to here is chosen, with this node's vote if it is of that ballot.
+    pub commit: Index,
+    /// What was chosen up to here the leader does not send again.
+    pub floor: Index,
+}
+
+impl Word {
+    /// Nothing heard yet.
+    pub(super) fn new(leader: Option<Ballot>) -> Self {
+        Self { ballot: leader.unwrap_or_default(), ..Self::default() }
+    }
+}
+
+/// Votes of one ballot that were cast, or found cast already, since the last drain.
+#[derive(Clone, Debug)]
+pub(super) struct Cast {
+    leader: NodeId,
+    ballot: Ballot,
+    slots: Ranges,
+}
+
+impl<R: Rules> Paxos<R> {
+    /// Whether a leader's word counts: not if a higher ballot is promised. If it does, the node
+    /// follows that leader, and takes its word as a sign of life.
+    fn accept_leader(&mut self, from: NodeId, ballot: Ballot) -> bool {
+        match self.acceptor.on_accept(ballot, &self.rules) {
+            Decision::Refused { promised } => {
+                self.refuse(from, ballot, promised);
+                return false;
+            }
+            Decision::Raised => self.write_promise(),
+            Decision::Kept => {}
+        }
+        let follows =
+            matches!(&self.state, State::Follower(follower) if follower.leader == Some(ballot));
+        if !follows {
+            self.become_follower(Some(ballot), Reason::LeaderExists);
+        }
+        let deadline = self.next_election();
+        let State::Follower(follower) = &mut self.state else { return false };
+        follower.heard_at = self.now;
+        follower.deadline = deadline;
+        follower.haste = Haste::Calm;
+        true
+    }
+
+    /// The leader is there.
+    pub(super) fn on_commit(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        commit: Index,
+        floor: Index,
+        confirm: Confirmation,
+    ) {
+        if !self.accept_leader(from, ballot) {
+            return;
+        }
+        self.confirm(from, ballot, confirm);
+        self.word.floor = self.word.floor.max(floor);
+        self.follow_commit(commit);
+        self.want_missed(from);
+    }
+
+    /// Answers a confirmation at once: it says that this node has promised nothing above the
+    /// leader's ballot, and nothing about votes.
+    fn confirm(&mut self, to: NodeId, ballot: Ballot, confirm: Confirmation) {
+        if confirm != Confirmation::default() {
+            self.send_commit_ack(to, ballot, confirm);
+        }
+    }
+
+    pub(super) fn send_commit_ack(&mut self, to: NodeId, ballot: Ballot, confirm: Confirmation) {
+        let (chosen_upto, storage) = (self.slots.chosen(), self.storage);
+        self.send(to, Message::CommitAck { ballot, confirm, chosen_upto, storage });
+    }
+
+    fn follow_commit(&mut self, commit: Index) {
+        self.word.commit = self.word.commit.max(commit);
+        self.advance_chosen(Reason::LeaderCommit);
+    }
+
+    /// The leader proposes values.
+    pub(super) fn on_accept(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        entries: Arc<Vec<Entry>>,
+        commit: Index,
+        confirm: Option<Confirmation>,
+    ) {
+        if !self.accept_leader(from, ballot) {
+            return;
+        }
+        self.confirm(from, ballot, confirm.unwrap_or_default());
+        self.open_ballot_box(from, ballot);
+        if !self.is_congested() && self.can_vote_for(from, &entries) {
+            self.durability.reserve(entries.len());
+            match Arc::try_unwrap(entries) {
+                Ok(own) => own.into_iter().for_each(|entry| self.vote(entry)),
+                Err(shared) => shared.iter().for_each(|entry| self.vote(entry.clone())),
+            }
+        }
+        self.follow_commit(commit);
+    }
+
+    /// Whether to take no more values for now: the disk does not keep up or has little room left,
+    /// or too much is undecided. The bounds keep what is in memory finite.
+    pub(super) fn is_congested(&self) -> bool {
+        let waiting_max = self.config.tail_bytes_max.max(self.config.window_bytes_max);
+        let undecided_max = waiting_max.saturating_add(self.config.in_flight_bytes_max);
+        waiting_max < self.slots.unpersisted_bytes()
+            || undecided_max < self.slots.tail_bytes()
+            || self.config.append_bytes_max < self.bytes_while_full
+    }
+
+    /// Whether no value contradicts what is known: the leader has one value per slot for ever, and
+    /// a chosen one nobody replaces.
+    fn can_vote_for(&mut self, from: NodeId, entries: &[Entry]) -> bool {
+        let chosen = self.slots.chosen();
+        let contradicts = |entry: &&Entry| {
+            let held = self.slots.vote(entry.index).filter(|held| !is_same_value(held, entry));
+            held.is_some_and(|held| held.ballot == entry.ballot || entry.index <= chosen)
+        };
+        if !entries.iter().any(|entry| contradicts(&entry)) {
+            return true;
+        }
+        self.misbehaved(from, "it proposes another value where one is settled");
+        false
+    }
+
+    /// Votes, unless the vote is cast already, or the slot was decided so long ago that it is not in
+    /// memory: then the answer says so.
+    fn vote(&mut self, entry: Entry) {
+        let index = entry.index;
+        if index < self.slots.tail_first() {
+            return;
+        }
+        let is_cast = self.slots.vote(index).is_some_and(|held| held.ballot == entry.ballot);
+        if !is_cast {
+            let is_gap = self.slots.last().next() < index;
+            let reason = if is_gap { Reason::Gap } else { Reason::Replication };
+            self.count_while_full(&entry);
+            self.put(entry, reason);
+        }
+        if let Some(cast) = &mut self.cast {
+            cast.slots.insert(Span::one(index));
+        }
+    }
+
+    /// Stores a vote and has it written.
+    pub(super) fn put(&mut self, entry: Entry, reason: Reason) {
+        self.trace_voted(entry.index, reason);
+        if let Payload::Members(members) = &entry.payload {
+            self.configurations.put(entry.index, members);
+        }
+        self.durability.write(Write::Put(entry.clone()));
+        self.slots.put(entry);
+    }
+
+    /// Counts what a full disk still takes. Entries without a command are few and small.
+    fn count_while_full(&mut self, entry: &Entry) {
+        if self.storage == StorageState::Full && entry.payload != Payload::Noop {
+            self.bytes_while_full += entry.cost();
+        }
+    }
+
+    /// Votes of this ballot are collected from now on; those of another are answered first, as they
+    /// were cast.
+    fn open_ballot_box(&mut self, leader: NodeId, ballot: Ballot) {
+        if self.cast.as_ref().is_some_and(|cast| cast.ballot != ballot) {
+            self.acknowledge();
+        }
+        if self.cast.is_none() {
+            self.cast = Some(Cast { leader, ballot, slots: Ranges::default() });
+        }
+    }
+
+    /// Answers for the votes cast since the last drain, once they are durable. The answer is worded
+    /// now and names the ballot of the votes: what is promised by the time it leaves is another
+    /// matter.
+    pub(super) fn acknowledge(&mut self) {
+        let Some(mut cast) = self.cast.take() else { return };
+        let message = Message::Accepted {
+            ballot: cast.ballot,
+            votes: cast.slots.take_all(),
+            chosen_upto: self.slots.chosen(),
+            storage: self.storage,
+        };
+        if self.rules.breaks(Rule::AcceptedBeforeDurable) {
+            return self.send(cast.leader, message);
+        }
+        self.send_after(self.durability.newest(), cast.leader, message);
+    }
+}
+
+/// Equal in all but the ballot.
+pub(super) fn is_same_value(one: &Entry, other: &Entry) -> bool {
+    one.id == other.id && one.time == other.time && one.payload == other.payload
+}

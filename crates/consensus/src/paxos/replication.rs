@@ -1,0 +1,362 @@
+//! Phase 2: what a leader does. It proposes a value for each slot, sends it to the others, and counts
+//! their votes; slots do not wait for each other ("Paxos Made Simple", §2.2 phase 2a and §3).
+//!
+//! Nothing is sent while inputs are handled. One drain sends each peer what it lacks: one accept
+//! (several if it does not fit), which also carries the commit mark and a confirmation for waiting
+//! reads; a bare commit only where there is nothing to propose.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Paxos;
+use super::message::Confirmation;
+use super::progress::Progress;
+use super::role::{Candidate, Leader, State};
+use super::sender::Sender;
+use crate::ballot::Ballot;
+use crate::config::Timers;
+use crate::entry::{Entry, Payload};
+use crate::ids::{Index, NodeId, ProposalId, Span, WriteId};
+use crate::input::StorageState;
+use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::ranges::Coverage;
+use crate::reads::Reads;
+use crate::rules::{Rule, Rules};
+use crate::time::{ClusterTime, Instant};
+use crate::trace::Reason;
+
+impl<R: Rules> Paxos<R> {
+    /// Leads its ballot: first it proposes again, in every slot that may be decided already, the only
+    /// value that can have been chosen there; new values go behind those at once.
+    pub(super) fn become_leader(&mut self) {
+        let next = State::waiting(self.now, self.now);
+        let State::Candidate(candidate) = core::mem::replace(&mut self.state, next) else {
+            unreachable!("only a candidate is elected");
+        };
+        let floor = self.slots.chosen();
+        let newest = candidate.best.values().map(|vote| vote.time).max();
+        let told = candidate.best.keys().next_back().copied().unwrap_or_default();
+        let barrier = floor.max(told).max(self.slots.last());
+        let leader = self.new_leader(floor, barrier, newest.unwrap_or_default());
+        self.state = State::Leader(Box::new(leader));
+        self.lack = None;
+        self.track_members(floor);
+        self.trace_role(Reason::PromiseQuorum);
+        self.settle_handover();
+        self.recover_slots(*candidate, Span { first: floor.next(), last: barrier });
+        if self.rules.breaks(Rule::SlotsFromTheStart)
+            && let State::Leader(leader) = &mut self.state
+            && barrier == floor
+        {
+            leader.next_slot = self.slots.tail_first();
+        }
+    }
+
+    fn new_leader(&mut self, floor: Index, barrier: Index, newest: ClusterTime) -> Leader {
+        Leader {
+            ballot: self.acceptor.promised(),
+            peers: BTreeMap::new(),
+            floor,
+            barrier,
+            next_slot: barrier.next(),
+            own: Coverage::new(floor),
+            unsynced: Vec::new(),
+            chosen: Coverage::new(floor),
+            news: Vec::new(),
+            time_base: self.slots.newest_time().max(newest),
+            led_since: self.now,
+            heartbeat_at: self.now + self.config.heartbeat_interval,
+            confirm: Confirmation::default(),
+            reads: Reads::default(),
+        }
+    }
+
+    /// Proposes the value of the highest vote told for each slot, or nothing at all where a whole
+    /// phase-1 quorum has no vote: there no other value can have been chosen, nor ever will be below
+    /// this ballot.
+    fn recover_slots(&mut self, mut candidate: Candidate, span: Span) {
+        let ballot = self.acceptor.promised();
+        let mut time = self.slots.vote(self.slots.chosen()).map(|entry| entry.time);
+        for index in span.indices() {
+            let best = candidate.best.remove(&index);
+            let best = best.filter(|_| !self.rules.breaks(Rule::IgnoreVotes));
+            let (entry, reason) = match best {
+                Some(vote) => (Entry { ballot, ..vote }, Reason::Adopted),
+                None => {
+                    let time = time.unwrap_or_default();
+                    let payload = Payload::Noop;
+                    (Entry { index, ballot, id: None, time, payload }, Reason::NoVotes)
+                }
+            };
+            time = time.max(Some(entry.time));
+            self.propose_value(entry, reason);
+        }
+    }
+
+    /// Makes the leader's view of its peers match the configuration.
+    fn track_members(&mut self, floor: Index) {
+        let nodes = self.configurations.members().nodes();
+        let State::Leader(leader) = &mut self.state else { return };
+        leader.peers.retain(|node, _| nodes.contains(node));
+        for node in nodes {
+            if node != self.config.node {
+                leader.peers.entry(node).or_insert_with(|| Progress::new(floor, self.now));
+            }
+        }
+    }
+
+    /// Votes for a value of the leader's own. The vote is recorded like anyone's, and counts once it
+    /// is durable.
+    fn propose_value(&mut self, entry: Entry, reason: Reason) {
+        let (index, write) = (entry.index, self.durability.next());
+        let is_unrecorded = reason != Reason::Proposal && self.rules.breaks(Rule::ForgetReaccepted);
+        if is_unrecorded {
+            self.slots.load(entry);
+        } else {
+            self.put(entry, reason);
+        }
+        let counts_early = is_unrecorded || self.rules.breaks(Rule::CountOwnUndurable);
+        let State::Leader(leader) = &mut self.state else { return };
+        if counts_early {
+            leader.own.insert(Span::one(index));
+            return leader.news.push(Span::one(index));
+        }
+        match leader.unsynced.last_mut() {
+            Some((same, span)) if *same == write && span.last.next() == index => span.last = index,
+            _ => leader.unsynced.push((write, Span::one(index))),
+        }
+    }
+
+    /// The leader's own votes that the disk has taken count now.
+    pub(super) fn count_own_votes(&mut self, write: WriteId) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let count = leader.unsynced.iter().take_while(|(at, _)| *at <= write).count();
+        for (_, span) in leader.unsynced.drain(..count) {
+            leader.own.insert(span);
+            leader.news.push(span);
+        }
+    }
+
+    /// A client's command.
+    pub(super) fn on_propose(&mut self, id: ProposalId, payload: Bytes) {
+        match self.proposal_refusal(payload.len() as u64 + Entry::OVERHEAD_BYTES) {
+            Some(refusal) => {
+                let result = Proposed::Refused(refusal);
+                self.effects.outcomes.push(Outcome::Proposal { id, result });
+            }
+            None => self.propose(id, Payload::Command(payload)),
+        }
+    }
+
+    fn propose(&mut self, id: ProposalId, payload: Payload) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let entry = Entry {
+            index: leader.next_slot,
+            ballot: leader.ballot,
+            id: Some(id),
+            time: leader.time_base.after(self.now.since(leader.led_since)),
+            payload,
+        };
+        leader.next_slot = leader.next_slot.next();
+        self.proposals.track(entry.index, entry.ballot, id, entry.cost());
+        self.propose_value(entry, Reason::Proposal);
+    }
+
+    fn proposal_refusal(&self, cost: u64) -> Option<Refusal> {
+        if !self.members().contains(self.config.node) {
+            return Some(Refusal::Removed);
+        }
+        if !matches!(self.state, State::Leader(_)) {
+            let leader = self.known_leader().map(|ballot| ballot.node);
+            return Some(Refusal::NotLeader { leader });
+        }
+        if let Some(to) = self.handing_over_to() {
+            return Some(Refusal::Transferring { to });
+        }
+        if self.storage == StorageState::Full {
+            return Some(Refusal::StorageFull);
+        }
+        if self.rules.breaks(Rule::TakeWithoutBound) {
+            return None;
+        }
+        let in_flight_max = self.config.in_flight_max;
+        let is_full = in_flight_max <= self.proposals.count()
+            || self.exceeds_in_flight(self.proposals.bytes(), cost)
+            || self.exceeds_in_flight(self.slots.unpersisted_bytes(), cost);
+        is_full.then_some(Refusal::Overloaded { in_flight_max })
+    }
+
+    /// Whether bytes in flight leave no room for another entry. One alone always fits.
+    fn exceeds_in_flight(&self, bytes: u64, cost: u64) -> bool {
+        0 < bytes && self.config.in_flight_bytes_max < bytes.saturating_add(cost)
+    }
+
+    /// Sends each peer what it lacks.
+    pub(super) fn replicate(&mut self) {
+        let confirm = self.start_read_round();
+        self.send_to_peers(|sender, node, progress| sender.send_to(node, progress, confirm));
+    }
+
+    /// Speaks to every peer that was not spoken to, or did not answer, for an interval.
+    pub(super) fn beat(&mut self) {
+        let interval = self.config.heartbeat_interval;
+        let now = self.now;
+        let State::Leader(leader) = &mut self.state else { return };
+        leader.heartbeat_at = now + interval;
+        leader.confirm = Confirmation(leader.confirm.0 + 1);
+        let confirm = leader.confirm;
+        self.send_to_peers(|sender, node, progress| {
+            let oldest = progress.sent_at.min(progress.heard_at);
+            if oldest + interval <= now {
+                sender.commit(node, progress, confirm);
+            }
+        });
+    }
+
+    fn send_to_peers(&mut self, mut send: impl FnMut(&mut Sender<'_>, NodeId, &mut Progress)) {
+        let State::Leader(leader) = &mut self.state else { return };
+        let mut sender = Sender {
+            slots: &self.slots,
+            config: &self.config,
+            ballot: leader.ballot,
+            floor: leader.floor,
+            now: self.now,
+            sends_once: self.rules.breaks(Rule::SkipProbe),
+            effects: &mut self.effects,
+            shared: None,
+        };
+        for (&node, progress) in &mut leader.peers {
+            send(&mut sender, node, progress);
+        }
+    }
+
+    /// A peer is heard, about this leader's ballot. Its view, if the peer is known.
+    fn hear_peer(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        storage: StorageState,
+    ) -> Option<&mut Leader> {
+        let now = self.now;
+        let State::Leader(leader) = &mut self.state else { return None };
+        if leader.ballot != ballot && !self.rules.breaks(Rule::CountAcrossBallots) {
+            return None;
+        }
+        let progress = leader.peers.get_mut(&from)?;
+        progress.heard_at = now;
+        progress.storage = storage;
+        Some(leader)
+    }
+
+    /// A peer has voted.
+    pub(super) fn on_accepted(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        votes: &[Span],
+        chosen_upto: Index,
+        storage: StorageState,
+    ) {
+        let Some(leader) = self.hear_peer(from, ballot, storage) else { return };
+        if votes.iter().any(|span| leader.next_slot <= span.last) {
+            return self.misbehaved(from, "it voted for what was never proposed");
+        }
+        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        progress.on_accepted(votes, chosen_upto);
+        match votes.is_empty() {
+            // It took nothing, though it was sent something: it is congested.
+            true if !progress.window.is_empty() => progress.pause(),
+            true => {}
+            false => progress.restore_patience(),
+        }
+        leader.news.extend_from_slice(votes);
+        self.on_peer_chosen(from, chosen_upto);
+        self.continue_handover();
+    }
+
+    /// A peer answered a confirmation: it had promised nothing above this ballot.
+    pub(super) fn on_commit_ack(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        confirm: Confirmation,
+        chosen_upto: Index,
+        storage: StorageState,
+    ) {
+        let is_impossible = matches!(
+            &self.state,
+            State::Leader(leader) if leader.ballot == ballot && leader.confirm < confirm
+        );
+        if is_impossible {
+            return self.misbehaved(from, "it confirms what was never asked");
+        }
+        if let Some(leader) = self.hear_peer(from, ballot, storage)
+            && let Some(progress) = leader.peers.get_mut(&from)
+        {
+            progress.confirmed = progress.confirmed.max(confirm);
+            progress.on_accepted(&[], chosen_upto);
+            self.resend_lost(from);
+            self.release_reads();
+        }
+        self.on_peer_chosen(from, chosen_upto);
+    }
+
+    /// A peer speaks: what it was sent long ago and did not answer may be lost.
+    fn resend_lost(&mut self, peer: NodeId) {
+        if let State::Leader(leader) = &mut self.state
+            && let Some(progress) = leader.peers.get_mut(&peer)
+        {
+            progress.resend_lost(self.now, &self.config);
+        }
+    }
+
+    /// The connection to a peer broke: what is on the way to it is probably lost.
+    pub(super) fn pause_peer(&mut self, peer: NodeId) {
+        if let State::Leader(leader) = &mut self.state
+            && let Some(progress) = leader.peers.get_mut(&peer)
+        {
+            progress.pause();
+        }
+    }
+
+    /// When this leader will have been without answers from a quorum for an election timeout.
+    pub(super) fn quorum_lost_at(&self) -> Option<Instant> {
+        let State::Leader(leader) = &self.state else { return None };
+        if self.rules.breaks(Rule::SkipCheckQuorum) {
+            return None;
+        }
+        let me = self.config.node;
+        let forever = Instant::from_micros(u64::MAX);
+        let quorum = &self.configurations.quorums().phase2;
+        let heard = quorum.highest_reached(Instant::ORIGIN, |node| {
+            let peer = leader.peers.get(&node).map(|progress| progress.heard_at);
+            if node == me { forever } else { peer.unwrap_or_default() }
+        });
+        Some(heard + self.config.election_timeout)
+    }
+
+    /// The time came for something a leader does by itself.
+    pub(super) fn on_leader_wake(&mut self) {
+        assert!(self.config.timers == Timers::On, "a node without timers wakes up");
+        if self.is_disk_stalled() {
+            return self.yield_to_best();
+        }
+        if self.quorum_lost_at().is_some_and(|at| at <= self.now) {
+            return self.become_follower(None, Reason::QuorumLost);
+        }
+        let State::Leader(leader) = &self.state else { return };
+        if leader.heartbeat_at <= self.now {
+            self.beat();
+            self.remind_of_handover();
+            self.shed_leadership();
+        }
+    }
+
+    /// When a leader has something to do by itself.
+    pub(super) fn leader_deadline(&self) -> Option<Instant> {
+        let State::Leader(leader) = &self.state else { return None };
+        let heartbeat_at = (!leader.peers.is_empty()).then_some(leader.heartbeat_at);
+        [heartbeat_at, self.disk_stalled_at(), self.quorum_lost_at()].into_iter().flatten().min()
+    }
+}

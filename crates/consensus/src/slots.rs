@@ -1,0 +1,294 @@
+//! A log whose entries arrive in any order, as Paxos holds it in memory: one vote per slot.
+//!
+//! Slots up to the chosen mark are decided and have no holes; above it lie votes with holes between.
+//! Memory is bounded: of the decided entries that are durable only the newest are kept, the rest
+//! comes back from the disk through [`crate::Fetch`]. What is not decided stays, for a new leader
+//! may ask for it at any time.
+
+use std::collections::VecDeque;
+
+use crate::ballot::Ballot;
+use crate::entry::Entry;
+use crate::ids::{Index, Span, WriteId};
+use crate::time::ClusterTime;
+use crate::write::Recovered;
+
+#[cfg(test)]
+mod tests;
+
+/// The slots above a compacted prefix.
+///
+/// `compacted <= chosen <= last`; every slot from `tail_first` to `chosen` is in memory, and
+/// `tail_first` is at most one above `chosen`.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    compacted: Index,
+    /// The votes from `tail_first` to `last`; no vote is a hole.
+    tail: VecDeque<Option<Entry>>,
+    tail_first: Index,
+    tail_bytes: u64,
+    /// The highest slot with a vote, or the compacted one.
+    last: Index,
+    chosen: Index,
+    /// The newest stamp of any vote.
+    newest_time: ClusterTime,
+    /// The lowest slot voted in since the last batch was issued.
+    unissued: Option<Index>,
+    marks: VecDeque<Mark>,
+    /// Bytes of all votes ever cast here, and of those whose batch is durable.
+    bytes_put: u64,
+    bytes_persisted: u64,
+}
+
+/// What becomes durable with a batch.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    write: WriteId,
+    /// The lowest slot with a vote in it.
+    lowest: Option<Index>,
+    bytes_put: u64,
+}
+
+impl Slots {
+    /// What was found on the disk, all of it durable, and the slots with votes above the chosen
+    /// mark that must be read from there before anything else, because they are not in the tail.
+    pub(crate) fn new(recovered: &Recovered) -> (Self, VecDeque<Span>) {
+        let compacted = recovered.meta.index;
+        let chosen = recovered.hard.committed.max(compacted).max(recovered.applied);
+        assert_decided_is_whole(recovered, chosen);
+        let last = recovered.ballots.last().map_or(compacted, |run| run.last);
+        let next = chosen.next();
+        let tail_first = recovered.tail.first().map_or(next, |entry| entry.index.min(next));
+        let mut slots = Self {
+            compacted,
+            tail: VecDeque::new(),
+            tail_first,
+            tail_bytes: 0,
+            last: tail_first.previous(),
+            chosen,
+            newest_time: recovered.time.max(recovered.meta.time),
+            unissued: None,
+            marks: VecDeque::new(),
+            bytes_put: 0,
+            bytes_persisted: 0,
+        };
+        for entry in &recovered.tail {
+            slots.load(entry.clone());
+        }
+        slots.extend_to(last);
+        (slots, missing(recovered, next))
+    }
+
+    /// The last slot compacted away.
+    pub(crate) fn compacted(&self) -> Index {
+        self.compacted
+    }
+
+    /// The highest slot with a vote.
+    pub(crate) fn last(&self) -> Index {
+        self.last
+    }
+
+    /// The last slot up to which every value is known to be chosen.
+    pub(crate) fn chosen(&self) -> Index {
+        self.chosen
+    }
+
+    /// The newest stamp of any vote.
+    pub(crate) fn newest_time(&self) -> ClusterTime {
+        self.newest_time
+    }
+
+    /// The first slot in memory. What lies below is chosen.
+    pub(crate) fn tail_first(&self) -> Index {
+        self.tail_first
+    }
+
+    /// Bytes of votes that await the disk.
+    pub(crate) fn unpersisted_bytes(&self) -> u64 {
+        self.bytes_put - self.bytes_persisted
+    }
+
+    /// Bytes of votes in memory.
+    pub(crate) fn tail_bytes(&self) -> u64 {
+        self.tail_bytes
+    }
+
+    /// The vote in a slot, if there is one and it is in memory.
+    pub(crate) fn vote(&self, index: Index) -> Option<&Entry> {
+        if index < self.tail_first {
+            return None;
+        }
+        self.tail.get(index.distance_from(self.tail_first) as usize)?.as_ref()
+    }
+
+    /// The votes in memory from `first` on, ascending.
+    pub(crate) fn votes_from(&self, first: Index) -> impl Iterator<Item = &Entry> {
+        let skip = first.distance_from(self.tail_first) as usize;
+        self.tail.range(skip.min(self.tail.len())..).flatten()
+    }
+
+    /// The last slot up to which everything is both chosen and durable here.
+    pub(crate) fn durable_chosen(&self) -> Index {
+        self.chosen.min(self.persisted())
+    }
+
+    /// The last slot up to which every vote there is is durable. Goes back when a vote is replaced.
+    pub(crate) fn persisted(&self) -> Index {
+        let waiting = self.marks.iter().filter_map(|mark| mark.lowest).chain(self.unissued).min();
+        waiting.map_or(self.last, Index::previous)
+    }
+
+    /// Stores a vote that is being written; it replaces the one before.
+    pub(crate) fn put(&mut self, entry: Entry) {
+        assert!(self.tail_first <= entry.index, "a vote for a slot decided long ago");
+        self.bytes_put += entry.cost();
+        self.unissued = Some(self.unissued.map_or(entry.index, |lowest| lowest.min(entry.index)));
+        self.load(entry);
+    }
+
+    /// Takes a vote into memory that is on the disk already.
+    pub(crate) fn load(&mut self, entry: Entry) {
+        self.newest_time = self.newest_time.max(entry.time);
+        self.tail_bytes += entry.cost();
+        if entry.index == self.last.next() {
+            self.last = entry.index;
+            return self.tail.push_back(Some(entry));
+        }
+        self.extend_to(entry.index);
+        let at = entry.index.distance_from(self.tail_first) as usize;
+        if let Some(replaced) = self.tail[at].replace(entry) {
+            self.tail_bytes -= replaced.cost();
+        }
+    }
+
+    /// Makes holes up to a slot.
+    fn extend_to(&mut self, last: Index) {
+        if self.last < last {
+            let length = last.distance_from(self.tail_first) as usize + 1;
+            self.tail.resize(length, None);
+            self.last = last;
+        }
+    }
+
+    /// Moves the chosen mark forward.
+    pub(crate) fn choose(&mut self, upto: Index) {
+        assert!(self.chosen <= upto, "the chosen mark moves back");
+        assert!(upto <= self.last, "a slot is chosen that has no vote here");
+        self.chosen = upto;
+    }
+
+    /// Remembers that the batch `write` makes durable what was put since the last one.
+    pub(crate) fn on_issued(&mut self, write: WriteId) {
+        let (lowest, bytes_put) = (self.unissued.take(), self.bytes_put);
+        self.marks.push_back(Mark { write, lowest, bytes_put });
+    }
+
+    /// Takes note that the batch `write` and all before it are durable.
+    pub(crate) fn on_persisted(&mut self, write: WriteId) {
+        while let Some(mark) = self.marks.pop_front_if(|mark| mark.write <= write) {
+            self.bytes_persisted = mark.bytes_put;
+        }
+    }
+
+    /// Forgets the slots up to `index`, which the state machine has made durable.
+    pub(crate) fn compact(&mut self, index: Index) {
+        assert!(index <= self.chosen, "an undecided slot would be compacted");
+        self.forget_upto(index);
+        self.compacted = index;
+    }
+
+    /// Takes a snapshot for everything up to `index`. Votes above it stay.
+    pub(crate) fn install(&mut self, index: Index, time: ClusterTime) {
+        assert!(self.chosen < index, "a snapshot brings no news");
+        self.forget_upto(index);
+        self.compacted = index;
+        self.chosen = index;
+        self.last = self.last.max(index);
+        self.newest_time = self.newest_time.max(time);
+    }
+
+    fn forget_upto(&mut self, index: Index) {
+        while self.tail_first <= index {
+            self.evict_oldest();
+        }
+    }
+
+    fn evict_oldest(&mut self) {
+        if let Some(Some(entry)) = self.tail.pop_front() {
+            self.tail_bytes -= entry.cost();
+        }
+        self.tail_first = self.tail_first.next();
+    }
+
+    /// Drops decided and durable entries from memory, oldest first, until the rest fits `bytes_max`.
+    pub(crate) fn evict(&mut self, bytes_max: u64) {
+        if self.tail_bytes <= bytes_max {
+            return;
+        }
+        let durable = self.durable_chosen();
+        while bytes_max < self.tail_bytes && self.tail_first <= durable {
+            self.evict_oldest();
+        }
+    }
+
+    /// Chosen entries from `first` on, up to `last` and `bytes_max` but at least one, from memory.
+    pub(crate) fn chosen_entries(
+        &self,
+        first: Index,
+        last: Index,
+        bytes_max: u64,
+    ) -> impl Iterator<Item = &Entry> {
+        assert!(self.tail_first <= first, "entries are read that are not in memory");
+        assert!(first <= last && last <= self.chosen, "entries are read that are not chosen");
+        let mut bytes = 0_u64;
+        let wanted = last.distance_from(first) as usize + 1;
+        self.votes_from(first).take(wanted).take_while(move |entry| {
+            let fits = bytes == 0 || bytes.saturating_add(entry.cost()) <= bytes_max;
+            bytes = bytes.saturating_add(entry.cost());
+            fits
+        })
+    }
+
+    /// The ballots of the votes in memory.
+    pub(crate) fn ballots(&self) -> impl Iterator<Item = (Index, Ballot)> {
+        self.votes_from(self.tail_first).map(|entry| (entry.index, entry.ballot))
+    }
+
+    /// Checks what always holds between the parts.
+    pub(crate) fn assert_invariants(&self) {
+        assert!(self.compacted <= self.chosen, "compacted beyond the chosen mark");
+        assert!(self.chosen <= self.last, "chosen beyond the last vote");
+        assert!(self.compacted < self.tail_first, "a compacted slot is in memory");
+        assert!(self.tail_first <= self.chosen.next(), "an undecided slot is not in memory");
+        let end = Index(self.tail_first.0 + self.tail.len() as u64);
+        assert!(end == self.last.next(), "the tail does not end at the last slot");
+        // The newest decided slot stands for all, which would be too many to look at.
+        let is_known = self.chosen < self.tail_first || self.vote(self.chosen).is_some();
+        assert!(is_known, "a chosen value is not known");
+    }
+}
+
+/// Up to the chosen mark there are no holes.
+fn assert_decided_is_whole(recovered: &Recovered, chosen: Index) {
+    let mut reached = recovered.meta.index;
+    for run in &recovered.ballots {
+        assert!(reached < run.first && run.first <= run.last, "recovered ballots overlap");
+        assert!(
+            run.first == reached.next() || chosen <= reached,
+            "the durable log lost chosen values"
+        );
+        reached = run.last;
+    }
+    assert!(chosen <= reached, "the durable log lost chosen values");
+}
+
+/// The slots from `next` on with votes that are not in the recovered tail.
+fn missing(recovered: &Recovered, next: Index) -> VecDeque<Span> {
+    let loaded = recovered.tail.first().map(|entry| entry.index);
+    let spans = recovered.ballots.iter().map(|run| {
+        let last = loaded.map_or(run.last, |first| run.last.min(first.previous()));
+        Span { first: run.first.max(next), last }
+    });
+    spans.filter(|span| span.first <= span.last).collect()
+}
