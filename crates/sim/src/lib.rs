@@ -10,6 +10,7 @@ pub mod check;
 pub mod clients;
 pub mod draws;
 pub mod explore;
+pub mod marks;
 pub mod profile;
 pub mod protocol;
 mod shrink;

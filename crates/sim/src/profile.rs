@@ -1,6 +1,7 @@
 //! What a run is like: how many nodes, how big, how fast, and what goes wrong.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use quorate_consensus::Config as EngineConfig;
 use quorate_consensus::NodeId;
@@ -9,6 +10,7 @@ use quorate_replica::{CommitPolicy, Limits};
 
 use crate::clients::Plan;
 use crate::draws::{Draws, Site};
+use crate::world::faults::{FaultKind, Often};
 
 /// A range of durations, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub struct Profile {
     pub timing: Timing,
     /// What clients ask; nothing if there are none.
     pub clients: Option<Plan>,
+    /// What goes wrong, and how often.
+    pub faults: BTreeMap<FaultKind, Often>,
 }
 
 impl Profile {
@@ -122,6 +126,7 @@ impl Profile {
                 restart: Span::micros(50_000, 500_000),
             },
             clients: Some(Plan::default()),
+            faults: BTreeMap::new(),
         }
     }
 

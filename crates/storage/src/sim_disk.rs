@@ -107,6 +107,11 @@ impl SimDisk {
         self.world().failures.insert(change, failure);
     }
 
+    /// Makes the next sync fail, of a file or a directory.
+    pub fn fail_sync(&self) {
+        self.world().is_next_sync_failing = true;
+    }
+
     /// Makes the read number `read` fail (the first ever is 0).
     pub fn fail_read(&self, read: u64) {
         self.world().read_failures.insert(read);
@@ -117,6 +122,7 @@ impl SimDisk {
         let mut world = self.world();
         world.failures.clear();
         world.read_failures.clear();
+        world.is_next_sync_failing = false;
     }
 
     /// Stops the process right before the change number `change`: that call and all after it fail

@@ -1,5 +1,7 @@
 //! The way between clients and nodes.
 
+use std::collections::BTreeSet;
+
 use quorate_consensus::NodeId;
 use quorate_replica::{Answer, Ending, Ticket};
 
@@ -18,6 +20,10 @@ impl<P: Protocol> World<P> {
         let Some(plan) = self.profile.clients.clone() else { return };
         self.clients = Some(Clients::new(self.draws, plan, self.now.instant()));
         self.schedule_clients();
+    }
+
+    pub(super) fn leave_out(&mut self, operations: BTreeSet<OperationId>) {
+        self.clients = self.clients.take().map(|clients| clients.without(operations));
     }
 
     fn schedule_clients(&mut self) {

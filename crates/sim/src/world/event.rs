@@ -47,8 +47,6 @@ pub(crate) enum Event {
     Clients,
     /// A node's process starts.
     Start { node: NodeId, life: u32 },
-    /// A paused process goes on.
-    Resume { node: NodeId, pause: u64 },
     /// A fault begins.
     Fault(FaultId),
     /// A fault that lasts ends.
@@ -58,6 +56,17 @@ pub(crate) enum Event {
 }
 
 impl Event {
+    /// The node whose disk has done it: it waits while that does nothing.
+    pub(crate) fn disk(&self) -> Option<NodeId> {
+        match self {
+            Self::LogWritten { node, .. }
+            | Self::Reserved { node, .. }
+            | Self::Fetched { node, .. }
+            | Self::Stored { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
+
     /// The node whose process does it, if it needs a running one: it waits while that is paused.
     pub(crate) fn process(&self) -> Option<NodeId> {
         match self {
@@ -76,7 +85,6 @@ impl Event {
             Self::Told { .. }
             | Self::Clients
             | Self::Start { .. }
-            | Self::Resume { .. }
             | Self::Fault(_)
             | Self::FaultEnds(_)
             | Self::FaultStep { .. } => None,

@@ -1,5 +1,7 @@
 //! The two halves of a node and the queues between them, as the server's threads drive them.
 
+use core::time::Duration;
+
 use quorate_codec::encode_command;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, NodeId, Summary};
@@ -13,6 +15,7 @@ use super::node::{Open, Running, ToApplying, ToStore};
 use super::trace::Fact;
 use crate::clients::{Ask, End};
 use crate::draws::Site;
+use crate::marks::Mark;
 use crate::protocol::Protocol;
 use crate::watched::Passed;
 
@@ -26,10 +29,12 @@ impl<P: Protocol> World<P> {
         self.schedule_apply(node);
     }
 
-    fn turn_delay(&self, node: NodeId) -> core::time::Duration {
+    fn turn_delay(&self, node: NodeId) -> Duration {
         let turns = self.node(node).running.as_ref().map_or(0, |running| running.turns);
         let keys = [node.0, u64::from(self.node(node).life), turns];
-        self.profile.timing.turn.draw(self.draws, TURN, keys)
+        let usual = self.profile.timing.turn.draw(self.draws, TURN, keys);
+        let extra = self.node(node).turn_extra;
+        usual + extra.map_or(Duration::ZERO, |extra| extra.draw(self.draws, TURN, keys))
     }
 
     pub(super) fn schedule_order(&mut self, node: NodeId) {
@@ -128,6 +133,13 @@ impl<P: Protocol> World<P> {
             self.send(node, to, message);
         }
         self.checks.on_outcomes(node, passed);
+        for passed in passed {
+            if let Passed::Ended(outcome) = passed
+                && let Some(mark) = Mark::of_outcome(outcome)
+            {
+                self.marks.hit(mark);
+            }
+        }
         self.deliver(node, effects.committed);
         for (ticket, at) in effects.released {
             let running = self.running_mut(node);
@@ -171,6 +183,7 @@ impl<P: Protocol> World<P> {
         let life = self.node(node).life;
         let keys = [node.0, u64::from(life), fetch.first.0, self.steps];
         let delay = self.profile.timing.disk.draw(self.draws, FETCH, keys);
+        let delay = delay * self.node(node).disk_factor;
         self.queue.push(self.now + delay, Event::Fetched { node, life, fetch });
     }
 
@@ -187,7 +200,7 @@ impl<P: Protocol> World<P> {
         }
         self.steps += 1;
         if self.apply(node, now).is_err() {
-            self.end_process(node, "the state machine's file is damaged");
+            self.fail(node, "the state machine's file is damaged");
             return;
         }
         self.schedule_halves(node);

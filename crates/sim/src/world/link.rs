@@ -13,6 +13,7 @@ use quorate_consensus::{Incarnation, NodeId};
 use quorate_replica::OrderingInput;
 
 use super::World;
+use super::clock::SimTime;
 use super::event::Event;
 use super::start::CLUSTER;
 use super::trace::Fact;
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) sent: u64,
     /// How many faults cut it now.
     pub(crate) cuts: u32,
+    /// When it has carried all it was given, while it is slow.
+    pub(crate) free_at: SimTime,
 }
 
 /// How a connection is.
@@ -167,6 +170,13 @@ impl<P: Protocol> World<P> {
             return;
         }
         self.steps += 1;
+        let (from, to) = match word {
+            Word::Hello(_) => (caller, called),
+            Word::Reply(_) | Word::Silence => (called, caller),
+        };
+        if 0 < self.network.link(from, to).cuts && !matches!(word, Word::Silence) {
+            return;
+        }
         match word {
             Word::Hello(hello) => self.on_hello(caller, called, attempt, life, &hello),
             Word::Reply(reply) => self.on_reply(caller, called, attempt, &reply),
@@ -227,7 +237,7 @@ impl<P: Protocol> World<P> {
                 self.note(caller, Fact::Connected { peer: called });
             }
             HelloReply::Refused(HandshakeRefusal::Incarnation { .. }) => {
-                self.end_process(caller, "a peer knows it with another directory");
+                self.fail(caller, "a peer knows it with another directory");
             }
             HelloReply::Refused(_) => self.dial_again(caller, called),
         }
@@ -269,12 +279,31 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    /// A process has ended: its connections are closed by the system.
+    /// A process has ended: its connections are closed by the system, and both ends hear of it.
     pub(super) fn close_all(&mut self, node: NodeId) {
         let others: Vec<NodeId> = self.peers_of(node).collect();
         for peer in others {
             self.hang_up(node, peer);
+        }
+        self.forget_calls(node);
+    }
+
+    /// A node is gone without a word: what it dialled is forgotten with it, and its peers go on
+    /// talking to nobody.
+    pub(super) fn forget_calls(&mut self, node: NodeId) {
+        let others: Vec<NodeId> = self.peers_of(node).collect();
+        for peer in others {
             self.network.link_mut(node, peer).session = Session::Closed;
+        }
+    }
+
+    /// A node that is there again refuses what its peers go on sending on connections of before.
+    pub(super) fn reset_callers(&mut self, node: NodeId) {
+        let others: Vec<NodeId> = self.peers_of(node).collect();
+        for peer in others {
+            if let Some(session) = self.network.link(peer, node).session() {
+                self.close(peer, node, session);
+            }
         }
     }
 

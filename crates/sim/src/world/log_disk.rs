@@ -36,12 +36,13 @@ impl<P: Protocol> World<P> {
         log.writing.append(&mut log.waiting);
         let begun = log.begun;
         let delay = self.log_delay(node, begun);
+        self.spring_ambush(node, delay);
         self.queue.push(self.now + delay, Event::LogWritten { node, life });
     }
 
     fn log_delay(&self, node: NodeId, begun: u64) -> Duration {
         let keys = [node.0, u64::from(self.node(node).life), begun];
-        self.profile.timing.log.draw(self.draws, WRITE, keys)
+        self.profile.timing.log.draw(self.draws, WRITE, keys) * self.node(node).disk_factor
     }
 
     pub(super) fn on_log_written(&mut self, node: NodeId, life: u32) {
@@ -49,7 +50,7 @@ impl<P: Protocol> World<P> {
         running.log.is_busy = false;
         self.steps += 1;
         if self.append(node).is_err() {
-            self.end_process(node, "the log's disk failed");
+            self.fail(node, "the log's disk failed");
             return;
         }
         self.after_log_work(node);
@@ -130,6 +131,7 @@ impl<P: Protocol> World<P> {
         running.log.begun += 1;
         let keys = [node.0, u64::from(life), running.log.begun];
         let delay = self.profile.timing.disk.draw(self.draws, RESERVE, keys);
+        let delay = delay * self.node(node).disk_factor;
         self.queue.push(self.now + delay, Event::Reserved { node, life });
     }
 
@@ -193,10 +195,11 @@ impl<P: Protocol> World<P> {
             Ok(entries) => entries,
             Err(ReadError::Compacted { .. }) => Vec::new(),
             Err(ReadError::Absent | ReadError::Damaged(_) | ReadError::Io(_)) => {
-                self.end_process(node, "the log cannot be read");
+                self.fail(node, "the log cannot be read");
                 return;
             }
         };
+        self.note(node, Fact::ReadBack { first: fetch.first, entries: entries.len() });
         self.feed(node, OrderingInput::Fetched { reason: fetch.reason, entries });
     }
 }

@@ -9,16 +9,24 @@ pub mod clock;
 mod event;
 pub mod faults;
 mod halves;
+mod inject;
 mod link;
+mod liveness;
 mod log_disk;
 mod network;
 mod node;
+mod rot;
+mod run;
 
 mod start;
 mod store_disk;
+mod strike;
+pub mod topology;
 pub mod trace;
+mod weather;
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use quorate_consensus::{Index, NodeId, Seed};
 use quorate_kv::StateHash;
@@ -27,15 +35,21 @@ use quorate_replica::Ticket;
 use crate::broken::Broken;
 use crate::check::{Checks, Violation};
 use crate::draws::Draws;
+use crate::marks::{Mark, Marks};
 use crate::profile::Profile;
 use crate::protocol::Protocol;
 
-use crate::clients::{Ask, Clients, End};
+use crate::clients::{Clients, End};
 pub use clock::SimTime;
 use event::{Event, Queue, Turn};
+use faults::{Fault, FaultId, FaultKind};
+pub use inject::Crash;
+pub use liveness::Excuse;
 use network::Network;
 use node::Node;
 pub use node::Standing;
+pub use run::{Found, Options, Report, run};
+use topology::Topology;
 use trace::{Fact, Line, Trace};
 
 /// A cluster and everything around it.
@@ -54,6 +68,22 @@ pub struct World<P: Protocol> {
     clients: Option<Clients>,
     /// When the clients look at the time next.
     clients_at: Turn,
+    schedule: BTreeMap<FaultId, Fault>,
+    /// The links that faults in force have cut.
+    cuts: BTreeMap<FaultId, Vec<(NodeId, NodeId)>>,
+    /// The nodes that faults in force have hit.
+    hit: BTreeMap<FaultId, NodeId>,
+    /// How often the network was cut into each shape.
+    shapes: BTreeMap<Topology, u64>,
+    marks: Marks,
+    /// The step at which the run ends, if not by itself.
+    until: Option<u64>,
+    /// Whether faults are over.
+    is_healed: bool,
+    /// How many faults of each kind have struck.
+    struck: BTreeMap<FaultKind, u64>,
+    /// The last ticket used by the world itself.
+    tickets: u64,
     /// Ends of requests that are not the clients', for whoever asked.
     ended: Vec<(Ticket, End)>,
 }
@@ -76,10 +106,20 @@ impl<P: Protocol> World<P> {
             steps: 0,
             clients: None,
             clients_at: Turn::default(),
+            schedule: BTreeMap::new(),
+            cuts: BTreeMap::new(),
+            hit: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            marks: Marks::default(),
+            until: None,
+            is_healed: false,
+            struck: BTreeMap::new(),
+            tickets: 0,
             ended: Vec::new(),
             profile,
         };
         world.begin_clients();
+        world.begin_faults();
         for id in 1..=count {
             world.queue.push(SimTime::default(), Event::Start { node: NodeId(id), life: 0 });
         }
@@ -130,10 +170,17 @@ impl<P: Protocol> World<P> {
         true
     }
 
-    /// Lets time pass.
+    /// Lets time pass, until an invariant is found broken.
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while self.queue.next_at().is_some_and(|at| at <= end) && self.violation().is_none() {
+        self.guarded(|world| world.run_until(end));
+    }
+
+    fn run_until(&mut self, end: SimTime) {
+        while self.queue.next_at().is_some_and(|at| at <= end) {
+            if self.violation().is_some() || self.is_over() {
+                return;
+            }
             self.step();
         }
         self.now = self.now.max(end);
@@ -144,6 +191,12 @@ impl<P: Protocol> World<P> {
             && self.node(node).standing == Standing::Paused
         {
             self.node_mut(node).deferred.push(event);
+            return;
+        }
+        if let Some(node) = event.disk()
+            && self.now < self.node(node).stalled_until
+        {
+            self.queue.push(self.node(node).stalled_until, event);
             return;
         }
         match event {
@@ -162,10 +215,9 @@ impl<P: Protocol> World<P> {
             Event::Told { ticket, end } => self.on_told(ticket, *end),
             Event::Clients => self.on_clients(),
             Event::Start { node, life } => self.on_start_due(node, life),
-            Event::Resume { .. }
-            | Event::Fault(_)
-            | Event::FaultEnds(_)
-            | Event::FaultStep { .. } => {}
+            Event::Fault(fault) => self.on_fault(fault),
+            Event::FaultEnds(fault) => self.on_fault_ends(fault),
+            Event::FaultStep { fault, step } => self.on_fault_step(fault, step),
         }
     }
 
@@ -191,6 +243,9 @@ impl<P: Protocol> World<P> {
     }
 
     fn note(&mut self, node: NodeId, fact: Fact) {
+        if let Some(mark) = Mark::of(&fact) {
+            self.marks.hit(mark);
+        }
         self.trace.note(Line { at: self.now, step: self.steps, node, fact });
     }
 }

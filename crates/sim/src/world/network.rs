@@ -10,15 +10,12 @@ use quorate_consensus::{Incarnation, NodeId};
 use quorate_replica::OrderingInput;
 
 use super::World;
-use super::event::Event;
 pub(crate) use super::link::Greeting;
 use super::link::Link;
 use super::node::ToApplying;
 use super::trace::Fact;
-use crate::draws::Site;
+use super::weather::Front;
 use crate::protocol::{Protocol, kind_of};
-
-const HOP: Site = Site::new("a frame's way");
 
 /// A frame on its way.
 #[derive(Clone, Debug)]
@@ -38,6 +35,8 @@ pub(crate) struct Flight {
 pub(crate) struct Network {
     count: u64,
     links: Vec<Link>,
+    /// The faults in force, oldest first.
+    pub(crate) fronts: Vec<Front>,
     buffer: BytesMut,
     decoder: FrameDecoder,
 }
@@ -46,15 +45,25 @@ impl Network {
     pub(crate) fn new(count: u64) -> Self {
         let links = (0..count * count).map(|_| Link::default()).collect();
         let decoder = FrameDecoder::new(PAYLOAD_BYTES_MAX);
-        Self { count, links, buffer: BytesMut::new(), decoder }
+        Self { count, links, fronts: Vec::new(), buffer: BytesMut::new(), decoder }
+    }
+
+    /// Where the link is among all.
+    pub(crate) fn place(&self, from: NodeId, to: NodeId) -> usize {
+        ((from.0 - 1) * self.count + to.0 - 1) as usize
     }
 
     pub(crate) fn link(&self, from: NodeId, to: NodeId) -> &Link {
-        &self.links[((from.0 - 1) * self.count + to.0 - 1) as usize]
+        &self.links[self.place(from, to)]
     }
 
     pub(crate) fn link_mut(&mut self, from: NodeId, to: NodeId) -> &mut Link {
-        &mut self.links[((from.0 - 1) * self.count + to.0 - 1) as usize]
+        let place = self.place(from, to);
+        &mut self.links[place]
+    }
+
+    pub(crate) fn links_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.iter_mut()
     }
 }
 
@@ -72,14 +81,16 @@ impl<P: Protocol> World<P> {
         let encoded = encode_frame(PROTOCOL.max, &message, &mut self.network.buffer);
         encoded.expect("no message of a node exceeds what its peers take");
         let frame = self.network.buffer.split().freeze();
-        let flight = Flight { from, to, session, target: known, number, frame };
-        let delay = self.profile.timing.hop.draw(self.draws, HOP, [from.0, to.0, number]);
-        self.queue.push(self.now + delay, Event::Arrival(Box::new(flight)));
+        self.travel(Flight { from, to, session, target: known, number, frame });
     }
 
     pub(super) fn on_arrival(&mut self, flight: Flight) {
         self.steps += 1;
-        let Flight { from, to, session, target, frame, .. } = flight;
+        let Flight { from, to, session, target, ref frame, .. } = flight;
+        if 0 < self.network.link(from, to).cuts {
+            self.miss(&flight, "the link is cut");
+            return;
+        }
         let it = self.node(to);
         if it.running.is_none() {
             return;
@@ -92,7 +103,7 @@ impl<P: Protocol> World<P> {
             .get(4..8)
             .map_or(0, |crc| u32::from_le_bytes(crc.try_into().expect("four bytes are four")));
         let bytes = frame.len();
-        match self.decode(&frame) {
+        match self.decode(frame) {
             Ok(message) => {
                 let kind = kind_of::<P>(&message);
                 self.note(to, Fact::Received { from, kind, bytes, checksum });

@@ -12,7 +12,9 @@ use quorate_storage::{Installer, LogReader, Reservation, SimDisk, Staging, Wal};
 
 use super::clock::{Clock, Rate, SimTime};
 use super::event::{Event, Turn};
+use super::faults::FaultId;
 use crate::broken::Broken;
+use crate::profile::Span;
 use crate::protocol::Protocol;
 use crate::watched::Watched;
 
@@ -114,9 +116,22 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) known: BTreeMap<NodeId, Incarnation>,
     /// What waits for a paused process.
     pub(crate) deferred: Vec<Event>,
-    pub(crate) pauses: u64,
     /// How fast its clock runs.
     pub(crate) rate: Rate,
+    /// Whether its disk was wiped: it counts as dead.
+    pub(crate) is_lost: bool,
+    /// Whether its disk has rotted: it may refuse to start.
+    pub(crate) is_rotten: bool,
+    /// The fault that strikes as soon as its disk is at work.
+    pub(crate) ambush: Option<FaultId>,
+    /// Before which of the disk's next changes its next start ends, if it is to.
+    pub(crate) interrupt_start: Option<u64>,
+    /// Until when its disk does nothing.
+    pub(crate) stalled_until: SimTime,
+    /// How many times as long its disk takes.
+    pub(crate) disk_factor: u32,
+    /// How much longer its halves take for a turn.
+    pub(crate) turn_extra: Option<Span>,
 }
 
 impl<P: Protocol> Node<P> {
@@ -130,8 +145,14 @@ impl<P: Protocol> Node<P> {
             incarnation: None,
             known: BTreeMap::new(),
             deferred: Vec::new(),
-            pauses: 0,
             rate: Rate::TRUE,
+            is_lost: false,
+            is_rotten: false,
+            ambush: None,
+            interrupt_start: None,
+            stalled_until: SimTime::default(),
+            disk_factor: 1,
+            turn_extra: None,
         }
     }
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use quorate_codec::ClusterId;
 use quorate_consensus::{Engine, Members, NodeId, Seed};
-use quorate_kv::Store;
+use quorate_kv::{MapError, Store};
 use quorate_replica::{Applying, Ordering, Origin, members_to_bytes};
 use quorate_storage::{OpenError, Opened, Options, open};
 
 use super::World;
 use super::clock::Clock;
-use super::event::{Event, Turn};
+use super::event::Turn;
 use super::node::{LogWork, Running, Standing, StoreWork};
 use super::trace::Fact;
+use crate::broken::Broken;
 use crate::clients::End;
 use crate::draws::Site;
 use crate::protocol::Protocol;
@@ -51,14 +52,31 @@ impl<P: Protocol> World<P> {
         }
         let life = self.node(node).life + 1;
         self.node_mut(node).life = life;
-        match self.open(node, life) {
-            Ok(running) => self.on_started(node, running),
+        let interrupt = self.node_mut(node).interrupt_start.take();
+        if let Some(calls) = interrupt {
+            let disk = &self.node(node).disk;
+            disk.halt_before(disk.changes() + calls);
+        }
+        let opened = self.open(node);
+        match opened {
+            opened if interrupt.is_some() => {
+                drop(opened);
+                self.on_start_interrupted(node);
+            }
+            Ok(opened) => {
+                let running = self.assemble(opened);
+                self.on_started(node, running);
+            }
             Err(failed) => self.on_start_failed(node, &failed),
         }
     }
 
-    fn open(&mut self, node: NodeId, life: u32) -> Result<Running<P>, StartFailed> {
-        let entropy = self.draws.bits(ENTROPY, [node.0, u64::from(life)]);
+    fn entropy(&self, node: NodeId) -> u64 {
+        self.draws.bits(ENTROPY, [node.0, u64::from(self.node(node).life)])
+    }
+
+    fn open(&self, node: NodeId) -> Result<(Opened, Store<Broken>), StartFailed> {
+        let entropy = self.entropy(node);
         let options = Options {
             entropy,
             segment_bytes: self.profile.segment_bytes,
@@ -69,15 +87,15 @@ impl<P: Protocol> World<P> {
         };
         let disk = Arc::new(self.node(node).disk.clone());
         let opened = open(disk, Path::new(DIRECTORY), options).map_err(StartFailed::Directory)?;
-        self.assemble(opened, entropy)
+        let store = Store::open(opened.records.clone(), self.profile.store, self.broken);
+        Ok((opened, store.map_err(StartFailed::Store)?))
     }
 
     /// The two halves around what was found on the disk, as the server puts them together.
-    fn assemble(&mut self, opened: Opened, entropy: u64) -> Result<Running<P>, StartFailed> {
+    fn assemble(&mut self, found: (Opened, Store<Broken>)) -> Running<P> {
+        let (opened, mut store) = found;
         let Opened { identity, wal, reader, records, installer, recovered, cut } = opened;
         let node = identity.node;
-        let store = Store::open(records.clone(), self.profile.store, self.broken);
-        let mut store = store.map_err(StartFailed::Store)?;
         if store.members().is_empty() {
             store.set_members(members_to_bytes(&recovered.meta.members));
         }
@@ -96,11 +114,11 @@ impl<P: Protocol> World<P> {
         let first = origin.first_number();
         let applying =
             Applying::new(store, self.profile.policy.clone(), recovered.meta.index, first);
-        let seed = Seed(entropy ^ node.0.rotate_left(32));
+        let seed = Seed(self.entropy(node) ^ node.0.rotate_left(32));
         let config = quorate_consensus::Config { node, ..self.profile.engine.clone() };
         let engine = Watched::new(config, self.broken, seed, recovered, clock.read(self.now));
         self.node_mut(node).incarnation = Some(identity.incarnation);
-        Ok(Running {
+        Running {
             ordering: Ordering::new(engine, origin, self.profile.limits.clone()),
             applying,
             wal,
@@ -117,13 +135,14 @@ impl<P: Protocol> World<P> {
             apply: Turn::default(),
             clock,
             turns: 0,
-        })
+        }
     }
 
     fn on_started(&mut self, node: NodeId, running: Running<P>) {
         let it = self.node_mut(node);
         it.standing = Standing::Up;
         it.running = Some(Box::new(running));
+        self.reset_callers(node);
         self.schedule_halves(node);
         self.reserve(node);
         self.dial_all(node);
@@ -131,16 +150,32 @@ impl<P: Protocol> World<P> {
 
     fn on_start_failed(&mut self, node: NodeId, failed: &StartFailed) {
         let why = match failed {
-            StartFailed::Directory(OpenError::Io { .. }) => "the disk failed",
+            StartFailed::Directory(OpenError::Io { .. })
+            | StartFailed::Store(quorate_kv::OpenError::Map(MapError::Io(_))) => "the disk failed",
             StartFailed::Directory(_) => "the directory is damaged",
             StartFailed::Store(_) => "the state machine is damaged",
         };
         self.note(node, Fact::StartRefused { why });
-        let message = match failed {
-            StartFailed::Directory(error) => error.to_string(),
-            StartFailed::Store(error) => error.to_string(),
-        };
-        self.checks.on_start_refused(node, &message);
+        self.node(node).disk.kill();
+        if why == "the disk failed" {
+            self.start_again(node);
+        } else if self.node(node).is_rotten {
+            self.bury(node);
+        } else {
+            let message = match failed {
+                StartFailed::Directory(error) => error.to_string(),
+                StartFailed::Store(error) => error.to_string(),
+            };
+            self.checks.on_start_refused(node, &message);
+        }
+    }
+
+    /// The disk ends in the midst of a start.
+    fn on_start_interrupted(&mut self, node: NodeId) {
+        self.note(node, Fact::StartRefused { why: "it lost power" });
+        let survival = self.torn(node);
+        self.node(node).disk.crash(survival);
+        self.start_again(node);
     }
 
     /// A node's process ends: whoever waits there is lost, and peers may notice.
@@ -155,12 +190,5 @@ impl<P: Protocol> World<P> {
         }
         drop(running);
         self.checks.on_stopped(node);
-        self.close_all(node);
-    }
-
-    /// Has a node's process begin later.
-    pub(crate) fn start_after(&mut self, node: NodeId, after: core::time::Duration) {
-        let life = self.node(node).life;
-        self.queue.push(self.now + after, Event::Start { node, life });
     }
 }

@@ -43,6 +43,8 @@ impl<P: Protocol> World<P> {
         running.store.begun += 1;
         let keys = [node.0, u64::from(life), running.store.begun];
         let delay = self.profile.timing.store.draw(self.draws, WORK, keys);
+        let delay = delay * self.node(node).disk_factor;
+        self.spring_ambush(node, delay);
         self.queue.push(self.now + delay, Event::Stored { node, life });
     }
 
@@ -61,7 +63,7 @@ impl<P: Protocol> World<P> {
             Done::Full => {
                 self.queue.push(self.now + RETRY_INTERVAL, Event::Stored { node, life });
             }
-            Done::Failed => self.end_process(node, "the store's disk failed"),
+            Done::Failed => self.fail(node, "the store's disk failed"),
         }
     }
 

@@ -94,6 +94,13 @@ pub enum Fact {
         /// Which of the two.
         state: &'static str,
     },
+    /// Old entries were read back from the log.
+    ReadBack {
+        /// From here on.
+        first: Index,
+        /// How many.
+        entries: usize,
+    },
     /// An entry was applied.
     Applied {
         /// Which.

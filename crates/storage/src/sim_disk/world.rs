@@ -24,6 +24,7 @@ pub(super) struct World {
     pub(super) reads: u64,
     pub(super) failures: BTreeMap<u64, Failure>,
     pub(super) read_failures: BTreeSet<u64>,
+    pub(super) is_next_sync_failing: bool,
     pub(super) halt_before: Option<u64>,
     pub(super) bytes_max: Option<u64>,
 }
@@ -61,6 +62,15 @@ impl World {
             Failure::Error => io::Error::other("input/output error"),
             Failure::Full | Failure::Short { .. } => full(),
         })
+    }
+
+    /// As [`World::begin_whole`], for syncs.
+    fn begin_sync(&mut self) -> io::Result<()> {
+        let begun = self.begin_whole();
+        if begun.is_ok() && core::mem::take(&mut self.is_next_sync_failing) {
+            return Err(io::Error::other("input/output error"));
+        }
+        begun
     }
 
     fn contents_mut(&mut self, inode: u64) -> &mut Contents {
@@ -132,7 +142,7 @@ impl World {
         if self.names.live.get(path) != Some(&Node::Directory) {
             return Err(not_found());
         }
-        self.begin_whole()?;
+        self.begin_sync()?;
         self.names.sync(path);
         self.forget_unreachable();
         Ok(())
@@ -237,7 +247,7 @@ impl World {
     }
 
     pub(super) fn sync_data(&mut self, inode: u64) -> io::Result<()> {
-        let begun = self.begin_whole();
+        let begun = self.begin_sync();
         let is_halted = self.is_halted();
         let contents = self.contents_mut(inode);
         match &begun {

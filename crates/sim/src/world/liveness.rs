@@ -1,0 +1,218 @@
+//! The end of a run: all faults stop, and what can work must work again.
+//!
+//! A random majority, the core, is healed whole. In half of the runs one defect outside of it
+//! stays for ever. Within 20 election timeouts the core has a leader, every request has ended, a
+//! fresh write and a fresh read on each node of the core are answered, all of the core stand at
+//! the same position with the same state, and nothing spins.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_consensus::{Index, NodeId};
+use quorate_kv::{Command, PutRequest, RangeRequest};
+use quorate_replica::{ReadRequest, Ticket};
+
+use super::World;
+use super::clock::{Rate, SimTime};
+use super::node::Standing;
+use super::trace::Fact;
+use crate::clients::{Ask, End};
+use crate::draws::Site;
+use crate::protocol::Protocol;
+
+/// Within how many election timeouts the core must be well.
+const TIMEOUTS: u32 = 20;
+
+/// After how many election timeouts the fresh requests are made.
+const ASK_AFTER: u32 = 10;
+
+/// Most events of each node in a second of peace, for each heartbeat of that second. An idle leader
+/// of nine nodes has about a dozen for each of its heartbeats and followers.
+const EVENTS_PER_HEARTBEAT: f64 = 150.0;
+
+const CORE: Site = Site::new("who is healed");
+const DEFECT: Site = Site::new("the defect that stays");
+
+/// Core nodes converge after the faults stop.
+const CONVERGES: &str = "converges";
+
+/// Why a run need not come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Excuse {
+    /// Wiped and rotten disks leave no majority.
+    MajorityLost,
+}
+
+impl<P: Protocol> World<P> {
+    /// Ends all faults and waits for the core to come to rest; notes a violation if it does not.
+    pub(super) fn come_to_rest(&mut self) -> Option<Excuse> {
+        let Some(core) = self.core() else { return Some(Excuse::MajorityLost) };
+        self.heal(&core);
+        let (begun_at, begun) = (self.now, self.steps);
+        let timeout = self.profile.engine.election_timeout;
+        self.run_for(timeout * ASK_AFTER);
+        if self.violation().is_some() {
+            return None;
+        }
+        let asked = self.ask_core(&core);
+        let end = begun_at + timeout * TIMEOUTS;
+        let mut answers = BTreeMap::new();
+        while self.now < end && self.violation().is_none() {
+            self.run_for(timeout / 2);
+            answers.extend(self.take_ended());
+            if self.unrest(&core, &asked, &answers).is_none() {
+                break;
+            }
+        }
+        let unrest = self.unrest(&core, &asked, &answers);
+        let holds = unrest.is_none();
+        self.checks.check(CONVERGES, NodeId(0), holds, || {
+            format!("{TIMEOUTS} election timeouts after the faults: {}", unrest.unwrap_or_default())
+        });
+        self.check_busy(begun_at, begun);
+        None
+    }
+
+    /// A random majority of voters whose disks are whole.
+    fn core(&self) -> Option<BTreeSet<NodeId>> {
+        let voters = usize::from(self.profile.voters);
+        let mut whole: Vec<NodeId> = self.nodes[..voters]
+            .iter()
+            .filter(|node| !node.is_lost && !node.is_rotten)
+            .map(|node| node.id)
+            .collect();
+        let needed = voters / 2 + 1;
+        if whole.len() < needed {
+            return None;
+        }
+        let spare = (whole.len() - needed) as u64;
+        let size = needed + self.draws.between(CORE, [0], 0, spare) as usize;
+        while size < whole.len() {
+            let gone = self.draws.below(CORE, [1, whole.len() as u64], whole.len() as u64);
+            whole.remove(gone as usize);
+        }
+        Some(whole.into_iter().collect())
+    }
+
+    fn heal(&mut self, core: &BTreeSet<NodeId>) {
+        self.is_healed = true;
+        self.note(NodeId(0), Fact::Healed);
+        if let Some(clients) = &mut self.clients {
+            clients.stop();
+        }
+        self.clear_all();
+        self.cuts.clear();
+        for id in 1..=self.nodes.len() as u64 {
+            self.heal_node(NodeId(id));
+        }
+        let outside = (1..=self.nodes.len() as u64).map(NodeId).filter(|it| !core.contains(it));
+        let outside: Vec<NodeId> = outside.collect();
+        let has_defect = self.draws.below(DEFECT, [0], 2) == 0;
+        for node in outside {
+            if has_defect {
+                self.leave_defect(node, core);
+            } else {
+                self.start_soon(node);
+            }
+        }
+        for node in core {
+            self.start_soon(*node);
+        }
+    }
+
+    fn heal_node(&mut self, node: NodeId) {
+        self.resume(node);
+        self.set_rate(node, Rate::TRUE);
+        let it = self.node_mut(node);
+        it.disk.heal();
+        it.disk.limit(None);
+        it.ambush = None;
+        it.interrupt_start = None;
+        it.stalled_until = SimTime::default();
+        it.disk_factor = 1;
+        it.turn_extra = None;
+    }
+
+    fn start_soon(&mut self, node: NodeId) {
+        if self.node(node).standing == Standing::Down {
+            self.start_after(node, Duration::from_millis(1));
+        }
+    }
+
+    /// Something about a node outside of the core that is never mended.
+    fn leave_defect(&mut self, node: NodeId, core: &BTreeSet<NodeId>) {
+        let bridge = core.iter().next().copied();
+        match self.draws.below(DEFECT, [1, node.0], 5) {
+            0 => core.iter().for_each(|peer| self.cut(node, *peer)),
+            1 => core.iter().for_each(|peer| self.cut(*peer, node)),
+            2 => {
+                for peer in core.iter().filter(|peer| Some(**peer) != bridge) {
+                    self.cut(node, *peer);
+                    self.cut(*peer, node);
+                }
+            }
+            3 => self.pause(node),
+            _ => return,
+        }
+        self.start_soon(node);
+    }
+
+    fn ask_core(&mut self, core: &BTreeSet<NodeId>) -> Vec<(Ticket, NodeId)> {
+        let mut asked = Vec::new();
+        for node in core {
+            let key = bytes::Bytes::from(format!("rest/{}", node.0));
+            let put = PutRequest { key: key.clone(), value: "well".into(), ..Default::default() };
+            let range = RangeRequest { key, ..Default::default() };
+            let asks =
+                [Ask::Command(Command::Put(put)), Ask::Linearizable(ReadRequest::Range(range))];
+            for ask in asks {
+                let ticket = self.fresh_ticket();
+                self.ask(*node, ticket, ask);
+                asked.push((ticket, *node));
+            }
+        }
+        asked
+    }
+
+    /// What is not yet as it should be.
+    fn unrest(
+        &self,
+        core: &BTreeSet<NodeId>,
+        asked: &[(Ticket, NodeId)],
+        answers: &BTreeMap<Ticket, End>,
+    ) -> Option<String> {
+        if !self.leader().is_some_and(|leader| core.contains(&leader)) {
+            return Some(format!("the core {core:?} has no leader, but {:?}", self.leader()));
+        }
+        let running = |node: NodeId| self.node(node).standing == Standing::Up;
+        if let Some((ticket, node, _)) = self.checks.open().find(|(_, node, _)| running(*node)) {
+            return Some(format!("{ticket:?} at {node} has not ended"));
+        }
+        for (ticket, node) in asked {
+            let end = answers.get(ticket);
+            if !matches!(end, Some(End::Answer(_))) {
+                return Some(format!("a fresh request at {node} got {end:?}"));
+            }
+        }
+        let states: Vec<_> = core.iter().map(|node| (*node, self.applied(*node))).collect();
+        let first = states.first().and_then(|(_, state)| *state);
+        let is_last = first.is_some_and(|(index, _)| index == self.checks.committed());
+        if !is_last || states.iter().any(|(_, state)| *state != first) {
+            let at: Vec<(NodeId, Option<Index>)> =
+                states.iter().map(|(node, state)| (*node, state.map(|(at, _)| at))).collect();
+            return Some(format!("{at:?} are applied of {}", self.checks.committed()));
+        }
+        None
+    }
+
+    /// Nothing goes on in circles once there is nothing to do.
+    fn check_busy(&mut self, begun_at: SimTime, begun: u64) {
+        let seconds = self.now.since(begun_at).as_secs_f64();
+        let heartbeats = seconds / self.profile.engine.heartbeat_interval.as_secs_f64();
+        let most = EVENTS_PER_HEARTBEAT * heartbeats * self.nodes.len() as f64 + 20_000.0;
+        let events = (self.steps - begun) as f64;
+        self.checks.check("no-busy-loop", NodeId(0), events <= most, || {
+            format!("{events} events in {seconds} seconds of peace, more than {most}")
+        });
+    }
+}
