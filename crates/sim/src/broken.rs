@@ -7,6 +7,8 @@ pub enum Lesson {
     Engine(quorate_consensus::Rule),
     /// A rule of the state machine.
     Store(quorate_kv::Rule),
+    /// A rule of the log, or of the files beside it.
+    Log(quorate_storage::Rule),
 }
 
 /// The answer of every part to "is this rule broken here?" in one run.
@@ -27,5 +29,11 @@ impl quorate_consensus::Rules for Broken {
 impl quorate_kv::Rules for Broken {
     fn breaks(&self, rule: quorate_kv::Rule) -> bool {
         self.0 == Some(Lesson::Store(rule))
+    }
+}
+
+impl quorate_storage::Rules for Broken {
+    fn breaks(&self, rule: quorate_storage::Rule) -> bool {
+        self.0 == Some(Lesson::Log(rule))
     }
 }

@@ -18,8 +18,9 @@ use crate::mix::mix;
 use crate::reader::LogReader;
 use crate::recover::{Log, damaged, failed, recover};
 use crate::reserve;
+use crate::rules::{Rule, Rules, Strict};
 use crate::segment::{Head, Link, Owner, PAGE_BYTES, StoreId};
-use crate::staging::{Installer, Stores, is_map};
+use crate::staging::{Installer, Stores, is_map, map_path};
 use crate::wal::{Found, Settings, Wal, begin_segment};
 
 /// Where in a data directory the state machine's files are.
@@ -70,17 +71,17 @@ impl Options {
 }
 
 /// A data directory, open and locked until every part of this is dropped.
-pub struct Opened {
+pub struct Opened<R: Rules = Strict> {
     /// Whose it is.
     pub identity: Identity,
     /// The log, for the one thread that writes it.
-    pub wal: Wal,
+    pub wal: Wal<R>,
     /// The log, for those who read it.
     pub reader: LogReader,
     /// The disk map under the state machine.
     pub records: Arc<dyn Records>,
     /// Where snapshots are received.
-    pub installer: Installer,
+    pub installer: Installer<R>,
     /// What the engine starts from.
     pub recovered: Recovered,
     /// The torn tail that was cut, if any: a batch that was being written at a crash, never
@@ -102,12 +103,22 @@ pub struct Cut {
 /// Everything reported is durable when this returns. Makes missing directories, takes the lock,
 /// counts the start, cuts a torn tail and removes what an interrupted step left behind.
 pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<Opened, OpenError> {
+    open_with(disk, directory, options, Strict)
+}
+
+/// As [`open`], by rules of which one may be broken.
+pub fn open_with<R: Rules>(
+    disk: Arc<dyn Disk>,
+    directory: &Path,
+    options: Options,
+    rules: R,
+) -> Result<Opened<R>, OpenError> {
     assert!(Options::SEGMENT_BYTES_MIN <= options.segment_bytes, "segments need room");
     create_directories(&disk, directory)?;
     let layout = Layout::of(directory);
     let lock = take_lock(&disk, &layout)?;
     let identity = if is_made(&disk, &layout)? {
-        start_again(&disk, &layout, &options)?
+        start_again(&disk, &layout, &options, &rules)?
     } else {
         make(&disk, &layout, &options)?
     };
@@ -118,7 +129,7 @@ pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<O
         spare_segments_max: options.spare_segments_max,
         entropy: mix(options.entropy ^ mix(identity.boots)),
     };
-    let log = recover(&disk, &layout.log, settings.owner)?;
+    let log = recover(&disk, &layout.log, settings.owner, &rules)?;
     let horizon = Arc::new(Horizon::default());
     let stores = Stores {
         disk: Arc::clone(&disk),
@@ -126,6 +137,7 @@ pub fn open(disk: Arc<dyn Disk>, directory: &Path, options: Options) -> Result<O
         cache_bytes: options.map_cache_bytes,
         horizon: Arc::clone(&horizon),
         lock: Arc::clone(&lock),
+        rules,
     };
     let (map, applied) = open_map(&stores, &log.ledger)?;
     remove_leftovers(&disk, &layout, &log)?;
@@ -264,14 +276,14 @@ fn make_log(
     head.length = head.length.max(needed);
     let begin = || {
         let reserved = reserve::make(disk, &layout.log, 0, head.length)?;
-        begin_segment(disk, &layout.log, &head, reserved)
+        begin_segment(disk, &layout.log, &head, reserved, &Strict)
     };
     begin().map(drop).map_err(|error| failed(&layout.log, error))
 }
 
 fn make_map(disk: &Arc<dyn Disk>, layout: &Layout, options: &Options) -> Result<(), OpenError> {
-    let path = Stores::path(&layout.maps, StoreId::default());
-    DiskMap::create(disk, path.clone(), options.map_cache_bytes)
+    let path = map_path(&layout.maps, StoreId::default());
+    DiskMap::create(disk, path.clone(), options.map_cache_bytes, Strict)
         .map_err(|error| map_failed(&path, error))?;
     sync_directory(disk, &layout.maps)
 }
@@ -281,6 +293,7 @@ fn start_again(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
     options: &Options,
+    rules: &impl Rules,
 ) -> Result<Identity, OpenError> {
     let found = Identity::read(disk, &layout.identity)?;
     let path = layout.root.clone();
@@ -295,7 +308,8 @@ fn start_again(
     if found.node != options.node {
         return Err(OpenError::WrongNode { path, found: found.node, expected: options.node });
     }
-    let identity = Identity { boots: found.boots.saturating_add(1), ..found };
+    let more = u64::from(!rules.breaks(Rule::ForgetStarts));
+    let identity = Identity { boots: found.boots.saturating_add(more), ..found };
     identity.write(disk, &layout.identity_next)?;
     replace(disk, layout, &layout.identity_next)?;
     Ok(identity)
@@ -308,8 +322,11 @@ fn replace(disk: &Arc<dyn Disk>, layout: &Layout, written: &Path) -> Result<(), 
 }
 
 /// Opens the map that the log names. Answers with the position it stands at.
-fn open_map(stores: &Stores, ledger: &Ledger) -> Result<(DiskMap, Index), OpenError> {
-    let path = Stores::path(&stores.directory, ledger.store);
+fn open_map<R: Rules>(
+    stores: &Stores<R>,
+    ledger: &Ledger,
+) -> Result<(DiskMap<R>, Index), OpenError> {
+    let path = map_path(&stores.directory, ledger.store);
     sync_directory(&stores.disk, &stores.directory)?;
     if !stores.disk.exists(&path).map_err(|error| failed(&path, error))? {
         return Err(damaged(&path, 0, Problem::Missing));
@@ -333,7 +350,7 @@ fn open_map(stores: &Stores, ledger: &Ledger) -> Result<(DiskMap, Index), OpenEr
 
 /// Removes what interrupted steps have left. Only after all else was found whole.
 fn remove_leftovers(disk: &Arc<dyn Disk>, layout: &Layout, log: &Log) -> Result<(), OpenError> {
-    let current = Stores::path(&layout.maps, log.ledger.store);
+    let current = map_path(&layout.maps, log.ledger.store);
     let names = disk.list(&layout.maps).map_err(|error| failed(&layout.maps, error))?;
     let maps = names.iter().filter(|name| is_map(name)).map(|name| layout.maps.join(name));
     let stale = maps.filter(|path| *path != current);
@@ -344,18 +361,18 @@ fn remove_leftovers(disk: &Arc<dyn Disk>, layout: &Layout, log: &Log) -> Result<
 }
 
 /// What [`open`] has found.
-struct Parts {
+struct Parts<R: Rules> {
     identity: Identity,
     settings: Settings,
     log: Log,
     horizon: Arc<Horizon>,
-    stores: Stores,
-    map: DiskMap,
+    stores: Stores<R>,
+    map: DiskMap<R>,
     applied: Index,
     lock: Arc<dyn DiskLock>,
 }
 
-fn assemble(parts: Parts, options: &Options) -> Result<Opened, OpenError> {
+fn assemble<R: Rules>(parts: Parts<R>, options: &Options) -> Result<Opened<R>, OpenError> {
     let Parts { identity, settings, log, horizon, stores, map, applied, lock } = parts;
     let Log { ledger, catalog, segments, link, ballots, configurations, cut, .. } = log;
     let catalog = Arc::new(RwLock::new(catalog));
@@ -373,7 +390,7 @@ fn assemble(parts: Parts, options: &Options) -> Result<Opened, OpenError> {
     };
     let installer = Installer::new(stores.clone(), ledger.store);
     let found = Found { ledger, catalog, horizon, segments, link };
-    let wal = Wal::new(Arc::clone(&stores.disk), settings, found, lock);
+    let wal = Wal::new(Arc::clone(&stores.disk), settings, found, lock, stores.rules.clone());
     Ok(Opened { identity, wal, reader, records: Arc::new(map), installer, recovered, cut })
 }
 

@@ -16,6 +16,7 @@ use crate::index::{Catalog, Location};
 use crate::ledger::{Bounds, Ledger};
 use crate::open::Cut;
 use crate::reserve;
+use crate::rules::{Rule, Rules};
 use crate::runs::BallotRuns;
 use crate::scan::{Ending, Scanned, scan};
 use crate::segment::{
@@ -58,6 +59,7 @@ pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     owner: Owner,
+    rules: &impl Rules,
 ) -> Result<Log, OpenError> {
     disk.sync_directory(directory).map_err(|error| failed(directory, error))?;
     let names = disk.list(directory).map_err(|error| failed(directory, error))?;
@@ -69,12 +71,12 @@ pub(crate) fn recover(
     let mut segments = VecDeque::new();
     for sequence in &sequences[1..] {
         let next = load(disk, directory, *sequence, owner)?;
-        replay.segment(&mut current, Ending::At(next.head.previous))?;
-        replay.check_head(&next)?;
+        replay.segment(&mut current, Ending::At(next.head.previous), rules)?;
+        replay.check_head(&next, rules)?;
         segments.push_back(core::mem::replace(&mut current, next).segment);
     }
-    let scanned = replay.segment(&mut current, Ending::Open)?;
-    settle(&current, scanned)?;
+    let scanned = replay.segment(&mut current, Ending::Open, rules)?;
+    settle(&current, scanned, rules)?;
     replay.check_front(directory, missing_before)?;
     let cut = scanned
         .is_torn
@@ -152,7 +154,12 @@ impl Replay {
     }
 
     /// Reads one segment's records.
-    fn segment(&mut self, loaded: &mut Loaded, ending: Ending) -> Result<Scanned, OpenError> {
+    fn segment(
+        &mut self,
+        loaded: &mut Loaded,
+        ending: Ending,
+        rules: &impl Rules,
+    ) -> Result<Scanned, OpenError> {
         let mut highest = Index::ZERO;
         let sequence = loaded.segment.sequence;
         let on_record = |offset, bytes: Bytes| {
@@ -161,13 +168,14 @@ impl Replay {
                 offset: u32::try_from(offset).map_err(|_| Problem::Record)?,
                 length: bytes.len() as u32,
             };
-            let write = self.record(bytes, location)?;
+            let write = self.record(bytes, location, rules)?;
             if let Write::Put(entry) = write {
                 highest = highest.max(entry.index);
             }
             Ok(())
         };
-        let scanned = scan(&loaded.bytes, &loaded.segment, loaded.first, ending, on_record)
+        let file = &loaded.bytes;
+        let scanned = scan(file, &loaded.segment, loaded.first, ending, rules, on_record)
             .map_err(|(offset, problem)| damaged(&loaded.segment.path, offset, problem))?;
         loaded.segment.highest = highest;
         if ending != Ending::Open {
@@ -176,10 +184,18 @@ impl Replay {
         Ok(scanned)
     }
 
-    fn record(&mut self, mut bytes: Bytes, location: Location) -> Result<Write, Problem> {
+    fn record(
+        &mut self,
+        mut bytes: Bytes,
+        location: Location,
+        rules: &impl Rules,
+    ) -> Result<Write, Problem> {
         let write = decode_write(&mut bytes).map_err(|_| Problem::Record)?;
         if !bytes.is_empty() {
             return Err(Problem::Record);
+        }
+        if matches!(write, Write::TruncateFrom(_)) && rules.breaks(Rule::SkipTruncation) {
+            return Ok(write);
         }
         self.ledger.apply(&write).map_err(|_| Problem::Record)?;
         self.catalog.follow(&write);
@@ -209,13 +225,13 @@ impl Replay {
     }
 
     /// Checks what a segment's head repeats against the records of those before it.
-    fn check_head(&self, next: &Loaded) -> Result<(), OpenError> {
+    fn check_head(&self, next: &Loaded, rules: &impl Rules) -> Result<(), OpenError> {
         let Head { highest_before, last, store, hard, meta, .. } = &next.head;
         let ledger = &self.ledger;
         let agrees = *highest_before == ledger.highest
             && *last == ledger.bounds.last
             && *store == ledger.store
-            && *hard == ledger.hard
+            && (*hard == ledger.hard || rules.breaks(Rule::StaleHard))
             && *meta == ledger.meta;
         if agrees {
             return Ok(());
@@ -275,7 +291,10 @@ fn first_hole(bounds: Bounds, ballots: &[BallotRun]) -> Option<Index> {
 /// Makes the last batch durable. Only that one may not be: the process may have been killed, or
 /// its sync may have failed, between its write and its acknowledgement. It is written again,
 /// because after a failed sync the system takes its pages for clean and would not write them.
-fn settle(last: &Loaded, scanned: Scanned) -> Result<(), OpenError> {
+fn settle(last: &Loaded, scanned: Scanned, rules: &impl Rules) -> Result<(), OpenError> {
+    if rules.breaks(Rule::ReportUnsettled) {
+        return Ok(());
+    }
     let write = || {
         if let Some(start) = scanned.last_batch {
             let batch = &last.bytes[start as usize..scanned.link.end as usize];

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::batch::{Batch, HEAD_BYTES, Place, find_sound};
 use crate::error::Problem;
+use crate::rules::{Rule, Rules};
 use crate::segment::{Link, Segment};
 
 /// What the rest of the log says about where a segment's batches end.
@@ -33,6 +34,7 @@ pub(crate) fn scan(
     segment: &Segment,
     first: Link,
     ending: Ending,
+    rules: &impl Rules,
     mut on_record: impl FnMut(u64, Bytes) -> Result<(), Problem>,
 ) -> Result<Scanned, (u64, Problem)> {
     let mut scanned = Scanned { link: first, last_batch: None, is_torn: false };
@@ -45,9 +47,14 @@ pub(crate) fn scan(
             return if is_whole { Ok(scanned) } else { Err((link.end, Problem::Place)) };
         }
         let place = place_of(segment, link.end);
-        let sound = Batch::parse(file, place).filter(|batch| batch.previous == link.checksum);
+        let batch = if rules.breaks(Rule::TrustBadBatch) {
+            Batch::parse_unverified(file, place)
+        } else {
+            Batch::parse(file, place)
+        };
+        let sound = batch.filter(|batch| batch.previous == link.checksum);
         let Some(batch) = sound else {
-            scanned.is_torn = check_tear(file, place, ending)?;
+            scanned.is_torn = check_tear(file, place, ending, rules)?;
             return Ok(scanned);
         };
         for record in batch.records() {
@@ -66,8 +73,17 @@ fn place_of(segment: &Segment, offset: u64) -> Place {
 
 /// A bad batch is a torn one if and only if no sound one follows it, for a batch is written only
 /// once all before it are durable. Answers whether anything was begun there.
-fn check_tear(file: &Bytes, place: Place, ending: Ending) -> Result<bool, (u64, Problem)> {
-    if ending != Ending::Open || find_sound(file, place).is_some() {
+fn check_tear(
+    file: &Bytes,
+    place: Place,
+    ending: Ending,
+    rules: &impl Rules,
+) -> Result<bool, (u64, Problem)> {
+    let has_more = ending != Ending::Open || find_sound(file, place).is_some();
+    if has_more && rules.breaks(Rule::CutAtFirstBad) {
+        return Ok(true);
+    }
+    if has_more {
         return Err((place.offset, Problem::Batch));
     }
     let start = place.offset as usize;

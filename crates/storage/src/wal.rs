@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock, Weak};
 
 use quorate_codec::encode_write;
-use quorate_consensus::{Index, StorageState, Write, WriteBatch, WriteId};
+use quorate_consensus::{HardState, Index, StorageState, Write, WriteBatch, WriteId};
 
 use crate::batch::{BatchBuilder, Place, Salt};
-use crate::disk::{Disk, DiskLock, failed_sync, is_full};
+use crate::disk::{Disk, DiskFile, DiskLock, failed_sync, is_full};
 use crate::error::WalError;
 use crate::index::{Catalog, Location};
-use crate::ledger::{Horizon, Ledger};
+use crate::ledger::{Bounds, Horizon, Ledger};
 use crate::mix::mix;
 use crate::reserve::{self, Need, Order, Reservation, Reserved};
+use crate::rules::{Rule, Rules, Strict};
 use crate::segment::{self, Head, Link, Owner, Segment};
 
 /// The part of the last segment that only records without entries may use while no further
@@ -25,7 +26,7 @@ const CONTROL_FRACTION: u64 = 16;
 const CONTROL_BYTES_MAX: u64 = 256 * 1024;
 
 /// The write-ahead log. Owned by the one thread that writes it.
-pub struct Wal {
+pub struct Wal<R: Rules = Strict> {
     disk: Arc<dyn Disk>,
     settings: Settings,
     ledger: Ledger,
@@ -45,6 +46,7 @@ pub struct Wal {
     poison: Option<io::ErrorKind>,
     last_write: WriteId,
     batch: BatchBuilder,
+    rules: R,
     _lock: Arc<dyn DiskLock>,
 }
 
@@ -70,12 +72,13 @@ pub(crate) struct Found {
     pub(crate) link: Link,
 }
 
-impl Wal {
+impl<R: Rules> Wal<R> {
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         settings: Settings,
         found: Found,
         lock: Arc<dyn DiskLock>,
+        rules: R,
     ) -> Self {
         let Found { ledger, catalog, horizon, mut segments, link } = found;
         let current = segments.pop_back().expect("a log has at least one segment");
@@ -96,6 +99,7 @@ impl Wal {
             poison: None,
             last_write: WriteId(0),
             batch: BatchBuilder::default(),
+            rules,
             _lock: lock,
         };
         wal.drop_segments();
@@ -250,7 +254,8 @@ impl Wal {
         head.length = self.settings.segment_bytes.max(needed.next_multiple_of(segment::PAGE_BYTES));
         let reserved = self.take_reserved(head.length)?;
 
-        let made = begin_segment(&self.disk, &self.settings.directory, &head, reserved);
+        let made =
+            begin_segment(&self.disk, &self.settings.directory, &head, reserved, &self.rules);
         let (segment, link) = made.map_err(|error| self.rotation_failed(&error))?;
         let closed = core::mem::replace(&mut self.current, segment.clone());
         self.closed.push_back(closed);
@@ -269,9 +274,17 @@ impl Wal {
             highest_before: self.ledger.highest,
             last: self.ledger.bounds.last,
             store: self.ledger.store,
-            hard: self.ledger.hard,
+            hard: self.hard_in_head(),
             meta: self.ledger.meta.clone(),
         }
+    }
+
+    /// What the head repeats, for the segments before it will be dropped.
+    fn hard_in_head(&self) -> HardState {
+        if self.rules.breaks(Rule::StaleHard) {
+            return HardState::default();
+        }
+        self.ledger.hard
     }
 
     /// A reserved file of this length: one that is ready, or one made now.
@@ -308,7 +321,7 @@ impl Wal {
         let end = self.link.end + bytes.len() as u64;
         assert!(end <= self.current.length, "room was made for the batch");
         let file = &self.current.file;
-        let written = file.write_at(self.link.end, bytes).and_then(|()| file.sync_data());
+        let written = file.write_at(self.link.end, bytes).and_then(|()| sync(file, &self.rules));
         // Even a full disk is poison here: the space was reserved.
         written.map_err(|error| self.poison(error.kind()))?;
         self.link = Link { end, checksum };
@@ -343,7 +356,8 @@ impl Wal {
 
     /// Takes the oldest segments out of the log whose entries are all compacted away.
     fn drop_segments(&mut self) {
-        let base = self.ledger.bounds.base;
+        let Bounds { base, last } = self.ledger.bounds;
+        let base = if self.rules.breaks(Rule::DropNeeded) { last } else { base };
         while self.closed.front().is_some_and(|segment| segment.highest <= base) {
             let segment = self.closed.pop_front().expect("there is one");
             self.catalog.write().expect("no reader panics").remove(segment.sequence);
@@ -363,6 +377,18 @@ impl Wal {
         self.poison = self.poison.or(Some(kind));
         WalError::Poisoned(kind)
     }
+}
+
+/// Makes what was written to the file durable, once: after a failure nothing is known about it.
+fn sync(file: &Arc<dyn DiskFile>, rules: &impl Rules) -> io::Result<()> {
+    if rules.breaks(Rule::AcknowledgeBeforeSync) {
+        return Ok(());
+    }
+    let synced = file.sync_data();
+    if synced.is_err() && rules.breaks(Rule::RetryFailedSync) {
+        return file.sync_data();
+    }
+    synced
 }
 
 /// What a batch holds, for the last bytes of a full disk.
@@ -397,6 +423,7 @@ pub(crate) fn begin_segment(
     directory: &std::path::Path,
     head: &Head,
     reserved: Reserved,
+    rules: &impl Rules,
 ) -> io::Result<(Segment, Link)> {
     assert_eq!(head.length, reserved.length, "the head tells the file's length");
     let (bytes, checksum) = head.encode();
@@ -411,7 +438,9 @@ pub(crate) fn begin_segment(
         drop(disk.unlink(&reserved.path));
         return Err(error);
     }
-    disk.sync_directory(directory).map_err(|error| failed_sync(&error))?;
+    if !rules.breaks(Rule::DirectoryUnsynced) {
+        disk.sync_directory(directory).map_err(|error| failed_sync(&error))?;
+    }
     let segment = Segment {
         sequence: head.sequence,
         salt: Salt::new(head.salt),

@@ -6,18 +6,19 @@ use std::path::Path;
 use quorate_kv::{ClusterTime, CommitId, ContentHash, LeaseId, LogPosition, RecordKind, StateHash};
 
 use super::*;
+use crate::rules::Strict;
 use crate::sim_disk::SimDisk;
 
 const FILE: &str = "/map.redb";
 
-fn create(disk: &SimDisk) -> DiskMap {
+fn create(disk: &SimDisk) -> DiskMap<Strict> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    DiskMap::create(&disk, PathBuf::from(FILE), 1 << 20).expect("a healthy disk")
+    DiskMap::create(&disk, PathBuf::from(FILE), 1 << 20, Strict).expect("a healthy disk")
 }
 
-fn reopen(disk: &SimDisk) -> Result<DiskMap, MapError> {
+fn reopen(disk: &SimDisk) -> Result<DiskMap<Strict>, MapError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    DiskMap::open(&disk, PathBuf::from(FILE), 1 << 20)
+    DiskMap::open(&disk, PathBuf::from(FILE), 1 << 20, Strict)
 }
 
 fn record(main: i64, value: &'static [u8]) -> (Revision, Record) {
@@ -85,7 +86,7 @@ fn the_bytes_of_a_value_are_frozen() {
     let key = key_of(revision);
     encode_checked(&key, &mut buffer, |out| encode_record(&put, out));
     assert_eq!([hex(&key), hex(&buffer)], golden[..2]);
-    let parsed = parse_record(key, &buffer);
+    let parsed = parse_record(key, &buffer, &Strict);
     assert!(matches!(parsed, Ok((found, record)) if found == revision && record == put));
     encode_checked(&[CHECKPOINT_KEY], &mut buffer, |out| encode_checkpoint(&checkpoint(), out));
     assert_eq!(hex(&buffer), golden[2]);
@@ -109,12 +110,12 @@ fn any_flipped_bit_of_a_value_or_its_key_is_noticed() {
     for bit in 0..buffer.len() * 8 {
         let mut rotten = buffer.to_vec();
         rotten[bit / 8] ^= 1 << (bit % 8);
-        assert!(parse_record(key, &rotten).is_err(), "bit {bit}");
+        assert!(parse_record(key, &rotten, &Strict).is_err(), "bit {bit}");
     }
     for bit in 0..key.len() * 8 {
         let mut rotten = key;
         rotten[bit / 8] ^= 1 << (bit % 8);
-        assert!(parse_record(rotten, &buffer).is_err(), "bit {bit} of the key");
+        assert!(parse_record(rotten, &buffer, &Strict).is_err(), "bit {bit} of the key");
     }
 }
 

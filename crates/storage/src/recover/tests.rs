@@ -12,6 +12,7 @@ use super::*;
 use crate::identity::Identity;
 use crate::ledger::Horizon;
 use crate::reader::LogReader;
+use crate::rules::Strict;
 use crate::segment::StoreId;
 use crate::wal::{Found, Settings, Wal, begin_segment};
 use crate::{ClusterId, DiskLock, Options, SimDisk};
@@ -51,13 +52,13 @@ fn disk_with_log(engine: EngineKind) -> SimDisk {
         meta: meta(0),
     };
     let reserved = reserve::make(&shared, directory(), 0, head.length).expect("a healthy disk");
-    begin_segment(&shared, directory(), &head, reserved).expect("a healthy disk");
+    begin_segment(&shared, directory(), &head, reserved, &Strict).expect("a healthy disk");
     disk
 }
 
 fn wal(disk: &SimDisk, engine: EngineKind) -> Wal {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let log = recover(&disk, directory(), owner(engine)).expect("a sound log");
+    let log = recover(&disk, directory(), owner(engine), &Strict).expect("a sound log");
     let settings = Settings {
         directory: directory().to_owned(),
         owner: owner(engine),
@@ -70,7 +71,7 @@ fn wal(disk: &SimDisk, engine: EngineKind) -> Wal {
     let horizon = Arc::new(Horizon::default());
     horizon.map_reaches(Index(u64::MAX));
     let found = Found { ledger, catalog, horizon, segments, link };
-    Wal::new(disk, settings, found, Arc::new(NoLock))
+    Wal::new(disk, settings, found, Arc::new(NoLock), Strict)
 }
 
 fn meta(index: u64) -> Meta {
@@ -97,7 +98,7 @@ type Answer = Result<(Ledger, Vec<Entry>), OpenError>;
 
 fn read(disk: &SimDisk, engine: EngineKind) -> Answer {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let log = recover(&disk, directory(), owner(engine))?;
+    let log = recover(&disk, directory(), owner(engine), &Strict)?;
     let reader = LogReader::new(Arc::new(RwLock::new(log.catalog)));
     let mut entries = Vec::new();
     for run in &log.ballots {
@@ -218,7 +219,7 @@ fn a_tear_is_cut_and_written_over() {
     bytes[torn.end as usize - 4] ^= 1;
     disk.replace(&last, &bytes);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let log = recover(&shared, directory(), owner(EngineKind::Raft)).expect("it is cut");
+    let log = recover(&shared, directory(), owner(EngineKind::Raft), &Strict).expect("it is cut");
     assert_eq!(log.cut, Some(Cut { path: last, offset: torn.start }));
 
     let mut wal = wal(&disk, EngineKind::Raft);
@@ -279,7 +280,8 @@ fn a_kept_old_segment_behind_a_gap_is_a_leftover_only_if_it_is_compacted() {
     disk.replace(&files[2], &middle);
     append(&mut wal, 7, vec![Write::CompactTo(meta(4))]);
     shared.unlink(&files[2]).expect("a healthy disk");
-    let log = recover(&shared, directory(), owner(EngineKind::Raft)).expect("none is missed");
+    let log =
+        recover(&shared, directory(), owner(EngineKind::Raft), &Strict).expect("none is missed");
     assert_eq!(log.leftovers, files[..2]);
     let (_, entries) = read(&disk, EngineKind::Raft).expect("none is missed");
     assert_eq!(entries.iter().map(|entry| entry.index.0).collect::<Vec<_>>(), [5, 6]);

@@ -19,10 +19,11 @@ fn installer(disk: &SimDisk) -> Installer {
     disk.create_directory(&directory).expect("a healthy disk");
     let horizon = Arc::new(Horizon::default());
     horizon.log_reaches(Index(100));
-    let stores = Stores { disk, directory, cache_bytes: 1 << 20, horizon, lock: Arc::new(NoLock) };
+    let lock = Arc::new(NoLock);
+    let stores = Stores { disk, directory, cache_bytes: 1 << 20, horizon, lock, rules: Strict };
     let old = StoreId::default();
-    let path = Stores::path(&stores.directory, old);
-    DiskMap::create(&stores.disk, path, 1 << 20).expect("a healthy disk");
+    let path = map_path(&stores.directory, old);
+    DiskMap::create(&stores.disk, path, 1 << 20, Strict).expect("a healthy disk");
     Installer::new(stores, old)
 }
 

@@ -5,17 +5,19 @@ use std::path::Path;
 
 use quorate_consensus::{Index, StorageState, Write, WriteBatch, WriteId};
 use quorate_kv::{MapError, Revision};
-use quorate_storage::{Failure, Opened, Progress, ReadError, SimDisk, Survival, WalError};
+use quorate_storage::{
+    Failure, Opened, Progress, ReadError, Rules, SimDisk, Strict, Survival, WalError,
+};
 
 use crate::model::{Model, commit_of, hard, meta, put, record};
-use crate::script::{DIRECTORY, End, User, open_on, script};
+use crate::script::{DIRECTORY, End, User, open_by, open_on, script};
 
 /// Runs the script with one failure. Answers how it ended, how often the disk was full on the way,
 /// and whether the failure came to pass.
-fn run_with(change: u64, failure: Failure) -> (Result<(), End>, u64, bool) {
+fn run_with<R: Rules>(change: u64, failure: Failure, rules: R) -> (Result<(), End>, u64, bool) {
     let disk = SimDisk::new();
     disk.fail_change(change, failure);
-    let mut user = User::new(disk.clone());
+    let mut user = User::breaking(disk.clone(), rules);
     let end = user.run(&script());
     user.stop();
     let is_reached = change < disk.changes();
@@ -25,29 +27,35 @@ fn run_with(change: u64, failure: Failure) -> (Result<(), End>, u64, bool) {
 }
 
 /// The process ends and starts again; then the power is cut. What is reported once stays.
-fn check_after(user: &User, disk: &SimDisk, change: u64, failure: Failure) {
+fn check_after<R: Rules>(user: &User<R>, disk: &SimDisk, change: u64, failure: Failure) {
     let context = format!("{failure:?} at change {change}");
+    let open = |disk: &SimDisk| open_by(disk, user.rules.clone());
     let cut = disk.fork();
     cut.crash(Survival::Lost);
-    let opened = open_on(&cut).unwrap_or_else(|error| panic!("{context}, power cut: {error}"));
+    let opened = open(&cut).unwrap_or_else(|error| panic!("{context}, power cut: {error}"));
     user.check(&Model::of(&opened), &context);
     drop(opened);
 
     disk.kill();
-    let opened = open_on(disk).unwrap_or_else(|error| panic!("{context}, killed: {error}"));
+    let opened = open(disk).unwrap_or_else(|error| panic!("{context}, killed: {error}"));
     let found = Model::of(&opened);
     user.check(&found, &context);
     disk.crash(Survival::Lost);
     drop(opened);
-    let opened = open_on(disk).unwrap_or_else(|error| panic!("{context}, then cut: {error}"));
+    let opened = open(disk).unwrap_or_else(|error| panic!("{context}, then cut: {error}"));
     assert_eq!(Model::of(&opened), found, "{context}: what was reported was not durable");
 }
 
 #[test]
 fn nothing_is_acknowledged_or_lost_when_any_change_fails() {
+    fail_at_every_change(Strict);
+}
+
+/// Panics where something acknowledged is lost, or a failure is not noticed.
+pub(crate) fn fail_at_every_change<R: Rules>(rules: R) {
     let mut stopped = 0;
     for change in 0.. {
-        let (end, _, is_reached) = run_with(change, Failure::Error);
+        let (end, _, is_reached) = run_with(change, Failure::Error, rules.clone());
         if !is_reached {
             assert!(end.is_ok(), "nothing failed");
             break;
@@ -62,7 +70,7 @@ fn a_full_disk_at_any_change_is_a_state_or_a_clean_stop() {
     let (mut survived, mut stopped) = (0, 0);
     for change in 0.. {
         let failure = if change % 2 == 0 { Failure::Full } else { Failure::Short { bytes: 700 } };
-        let (end, full, is_reached) = run_with(change, failure);
+        let (end, full, is_reached) = run_with(change, failure, Strict);
         if !is_reached {
             break;
         }

@@ -3,6 +3,7 @@
 mod crash;
 mod failures;
 mod model;
+mod mutants;
 mod refusals;
 mod rot;
 mod script;

@@ -11,7 +11,7 @@ use quorate_kv::{
     Checkpoint, Commit, CommitId, ContentHash, LeaseId, LogPosition, Record, RecordKind, Records,
     Revision, ScanLimit, StateHash,
 };
-use quorate_storage::Opened;
+use quorate_storage::{Opened, Rules};
 
 /// Everything durable, as a user sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +92,7 @@ impl Model {
     }
 
     /// What an opened directory holds.
-    pub(crate) fn of(opened: &Opened) -> Self {
+    pub(crate) fn of<R: Rules>(opened: &Opened<R>) -> Self {
         let recovered = &opened.recovered;
         let ballots = &recovered.ballots;
         let last = ballots.last().map_or(recovered.meta.index, |run| run.last);

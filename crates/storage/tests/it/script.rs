@@ -6,8 +6,8 @@ use std::sync::Arc;
 use quorate_consensus::{Index, NodeId, StorageState, Write, WriteBatch, WriteId};
 use quorate_kv::{MapError, Records};
 use quorate_storage::{
-    ClusterId, Disk, EngineKind, InstallError, OpenError, Opened, Options, Progress, SimDisk,
-    WalError, open,
+    ClusterId, Disk, EngineKind, InstallError, OpenError, Opened, Options, Progress, Rules,
+    SimDisk, Strict, WalError,
 };
 
 use crate::model::{
@@ -32,7 +32,13 @@ pub(crate) fn open_on(disk: &SimDisk) -> Result<Opened, OpenError> {
 
 pub(crate) fn open_with(disk: &SimDisk, options: Options) -> Result<Opened, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    open(disk, Path::new(DIRECTORY), options)
+    quorate_storage::open(disk, Path::new(DIRECTORY), options)
+}
+
+/// Opens by rules of which one may be broken.
+pub(crate) fn open_by<R: Rules>(disk: &SimDisk, rules: R) -> Result<Opened<R>, OpenError> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    quorate_storage::open_with(disk, Path::new(DIRECTORY), options(), rules)
 }
 
 /// Appends, truncates, rotates, reserves, commits, compacts, recycles, installs and restarts.
@@ -74,9 +80,10 @@ pub(crate) fn script() -> Vec<Step> {
 }
 
 /// A user, and what it knows.
-pub(crate) struct User {
+pub(crate) struct User<R: Rules = Strict> {
     pub(crate) disk: SimDisk,
-    node: Option<Node>,
+    pub(crate) rules: R,
+    node: Option<Node<R>>,
     /// What was acknowledged; nothing before the first opening.
     pub(crate) acknowledged: Option<Model>,
     /// What was issued last, maybe not acknowledged.
@@ -86,8 +93,8 @@ pub(crate) struct User {
     pub(crate) full: u64,
 }
 
-struct Node {
-    opened: Opened,
+struct Node<R: Rules> {
+    opened: Opened<R>,
     records: Arc<dyn Records>,
     writes: u64,
 }
@@ -108,7 +115,13 @@ const ATTEMPTS: usize = 3;
 
 impl User {
     pub(crate) fn new(disk: SimDisk) -> Self {
-        Self { disk, node: None, acknowledged: None, issued: None, boots: 0, full: 0 }
+        Self::breaking(disk, Strict)
+    }
+}
+
+impl<R: Rules> User<R> {
+    pub(crate) fn breaking(disk: SimDisk, rules: R) -> Self {
+        Self { disk, rules, node: None, acknowledged: None, issued: None, boots: 0, full: 0 }
     }
 
     pub(crate) fn run(&mut self, steps: &[Step]) -> Result<(), End> {
@@ -122,7 +135,7 @@ impl User {
         Ok(())
     }
 
-    pub(crate) fn opened(&mut self) -> &mut Opened {
+    pub(crate) fn opened(&mut self) -> &mut Opened<R> {
         &mut self.node.as_mut().expect("it was opened").opened
     }
 
@@ -133,7 +146,7 @@ impl User {
 
     fn start(&mut self) -> Result<(), End> {
         self.node = None;
-        let opened = open_on(&self.disk).map_err(End::Open)?;
+        let opened = open_by(&self.disk, self.rules.clone()).map_err(End::Open)?;
         assert!(self.boots < opened.identity.boots, "each start has a number of its own");
         self.boots = opened.identity.boots;
         let found = Model::of(&opened);
@@ -216,7 +229,7 @@ impl User {
     /// Does it, and while the disk is full does it again.
     fn patiently(
         &mut self,
-        mut call: impl FnMut(&mut Node) -> Result<bool, End>,
+        mut call: impl FnMut(&mut Node<R>) -> Result<bool, End>,
     ) -> Result<(), End> {
         for _ in 0..ATTEMPTS {
             if call(self.node.as_mut().expect("it was opened"))? {
