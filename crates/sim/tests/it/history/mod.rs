@@ -1,0 +1,6 @@
+//! Clients and the checks of what they are told.
+
+mod flaws;
+mod known;
+mod register;
+mod service;
