@@ -1,7 +1,9 @@
 //! What a message vouches for: all that the checks need to know of an engine's messages.
 
+use crate::ballot::Ballot;
 use crate::engine::Engine;
-use crate::ids::{Index, NodeId};
+use crate::entry::{Entry, Meta};
+use crate::ids::{Index, NodeId, Span};
 
 /// An engine whose runs can be checked.
 pub trait Claims: Engine {
@@ -9,7 +11,7 @@ pub trait Claims: Engine {
     const ORDER: Order;
 
     /// What the sender of a message vouches for, if anything that concerns safety.
-    fn claim(from: NodeId, to: NodeId, message: &Self::Message) -> Option<Claim>;
+    fn claim(from: NodeId, to: NodeId, message: &Self::Message) -> Option<Claim<'_>>;
 }
 
 /// What a log's ballots mean.
@@ -25,7 +27,7 @@ pub enum Order {
 
 /// What a message promises about its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum Claim<'a> {
     /// Raft: the sender takes part in this round, and asks whether it could win the next.
     AsksFirst {
         /// The round.
@@ -51,5 +53,54 @@ pub enum Claim {
         leader: NodeId,
         /// The last position.
         upto: Index,
+    },
+    /// Paxos: the sender owns this ballot, and its disk knows of it.
+    Prepares {
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// Paxos: the sender has promised this ballot, durably, and these are all its votes in these
+    /// slots.
+    Promises {
+        /// The ballot.
+        ballot: Ballot,
+        /// The first slot spoken for.
+        first: Index,
+        /// The last, if there is one.
+        last: Option<Index>,
+        /// Every slot up to here is chosen, and its vote may be left out.
+        withheld_upto: Index,
+        /// Every slot up to here is chosen, and the sender knows the values.
+        chosen_upto: Index,
+        /// The votes, ascending.
+        votes: &'a [Entry],
+    },
+    /// Paxos: the sender leads this ballot, and proposes these values in it.
+    Proposes {
+        /// The ballot.
+        ballot: Ballot,
+        /// Every slot up to here is chosen.
+        chosen_upto: Index,
+        /// The values.
+        entries: &'a [Entry],
+    },
+    /// Paxos: the sender voted for these slots in this ballot, durably.
+    Accepts {
+        /// The ballot.
+        ballot: Ballot,
+        /// The slots.
+        slots: &'a [Span],
+        /// Every slot up to here is chosen, and the sender knows the values.
+        chosen_upto: Index,
+    },
+    /// Paxos: these values are chosen.
+    Teaches {
+        /// The values.
+        entries: &'a [Entry],
+    },
+    /// Paxos: this snapshot covers only what is chosen.
+    Covers {
+        /// The snapshot.
+        meta: &'a Meta,
     },
 }

@@ -87,6 +87,9 @@ pub(super) struct Held {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) promise: Promise,
+    /// Paxos: the highest ballot promised or voted in. A vote for what is chosen already may be
+    /// something learned, and counts for nothing here.
+    pub(super) sworn: Ballot,
     /// The last position compacted or installed.
     pub(super) base: Position,
     held: VecDeque<Held>,
@@ -97,7 +100,7 @@ impl Log {
     pub(super) fn recovered(recovered: &Recovered) -> Self {
         let base = Position { ballot: recovered.meta.ballot, index: recovered.meta.index };
         let promise = recovered.hard.promise;
-        let mut log = Self { promise, base, held: VecDeque::new() };
+        let mut log = Self { promise, sworn: sworn_by(promise), base, held: VecDeque::new() };
         for run in &recovered.ballots {
             for index in run.first.0..=run.last.0 {
                 log.put(Index(index), Held { ballot: run.ballot, digest: Digest::UNKNOWN });
@@ -175,7 +178,10 @@ impl Log {
 
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Promise(promise) => self.promise = promise,
+            Change::Promise(promise) => {
+                self.promise = promise;
+                self.sworn = self.sworn.max(sworn_by(promise));
+            }
             Change::Put(index, held) => self.put(index, held),
             Change::TruncateFrom(index) => self.truncate_from(index),
             Change::Cut(base) => self.cut(base),
@@ -199,6 +205,11 @@ impl Log {
         let at = self.held.iter().zip(&other.held).position(|(one, other)| !is_same(one, other))?;
         Some(format!("another entry at {}", self.base.index.0 + 1 + at as u64))
     }
+}
+
+/// The ballot that a promise names.
+pub(super) fn sworn_by(promise: Promise) -> Ballot {
+    Ballot { round: promise.round, node: promise.to.unwrap_or_default() }
 }
 
 /// One change to a log, small.

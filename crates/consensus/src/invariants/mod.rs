@@ -12,6 +12,7 @@
 //! Memory is bounded by what nodes keep: a position is forgotten once every node that is not lost
 //! has durably compacted it.
 
+mod ballots;
 mod claim;
 mod fingerprint;
 mod mirror;
@@ -102,7 +103,7 @@ impl Invariants {
 
     /// The last position that any node has known to be committed.
     pub fn last_committed(&self) -> Index {
-        self.slots.last_chosen()
+        self.slots.last_known()
     }
 
     /// How many rounds have had a leader.

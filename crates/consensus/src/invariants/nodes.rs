@@ -20,6 +20,18 @@ impl Set {
     pub(super) fn has(self, place: usize) -> bool {
         self.0 & (1 << place) != 0
     }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(super) fn shared(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
 }
 
 /// Whether a node runs.

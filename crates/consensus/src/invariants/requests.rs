@@ -59,7 +59,7 @@ impl Invariants {
 
     /// A client asks a node for a linearizable read, before its engine hears of it.
     pub fn on_read_asked(&mut self, node: NodeId, id: RequestId) -> Verdict {
-        let floor = self.slots.last_chosen();
+        let floor = self.slots.last_known();
         let before = self.requests.reads.insert((node, id), floor);
         self.checks.ensure(Invariant::ReadOncePerToken, node, before.is_none(), || {
             format!("read {} is asked twice at {node}", id.0)

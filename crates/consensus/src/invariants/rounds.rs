@@ -17,6 +17,8 @@ pub(super) struct Rounds {
     /// Ascending by ballot. Only the newest are kept.
     led: Vec<Leadership>,
     count: u64,
+    /// Paxos: the ballots used to ask for promises, ascending. Only the newest are kept.
+    prepared: Vec<Leadership>,
     /// The highest round that a candidate began.
     opened: u64,
 }
@@ -50,6 +52,20 @@ impl Rounds {
         }
         let at = self.led.binary_search_by_key(&round, |led| led.ballot.round).ok()?;
         Some(self.led[at].ballot.node)
+    }
+
+    /// The first use of a ballot, which is this one if it is new.
+    pub(super) fn prepare(&mut self, new: Leadership) -> Leadership {
+        match self.prepared.binary_search_by_key(&new.ballot, |used| used.ballot) {
+            Ok(at) => self.prepared[at],
+            Err(at) => {
+                self.prepared.insert(at, new);
+                if Self::LED_MAX < self.prepared.len() {
+                    self.prepared.remove(0);
+                }
+                new
+            }
+        }
     }
 
     /// The leadership that is equal in `key`, now remembered if it is the first.

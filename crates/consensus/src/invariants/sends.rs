@@ -16,17 +16,27 @@ impl Invariants {
     ) -> Verdict {
         match P::claim(from, to, message) {
             None => Ok(()),
-            Some(claim) => self.on_claim(from, claim),
+            Some(claim) => self.on_claim(from, &claim),
         }
     }
 
-    fn on_claim(&mut self, from: NodeId, claim: Claim) -> Verdict {
+    fn on_claim(&mut self, from: NodeId, claim: &Claim<'_>) -> Verdict {
         let place = self.nodes.started(from);
-        match claim {
+        match *claim {
             Claim::AsksFirst { round } => self.on_asks_first(place, round),
             Claim::Votes { round, candidate } => self.on_votes(place, round, candidate),
             Claim::Leads { round } => self.on_leads(place, round),
             Claim::Holds { round, leader, upto } => self.on_holds(place, round, leader, upto),
+            Claim::Prepares { ballot } => self.on_prepares(place, ballot),
+            Claim::Promises { .. } => self.on_promises(place, claim),
+            Claim::Proposes { ballot, chosen_upto, entries } => {
+                self.on_proposes(place, ballot, chosen_upto, entries)
+            }
+            Claim::Accepts { ballot, slots, chosen_upto } => {
+                self.on_accepts(place, ballot, slots, chosen_upto)
+            }
+            Claim::Teaches { entries } => self.on_teaches(place, entries),
+            Claim::Covers { meta } => self.on_knows(place, meta.index),
         }
     }
 

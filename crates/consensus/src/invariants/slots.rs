@@ -66,7 +66,7 @@ impl Slot {
 pub(super) struct Slots {
     base: Index,
     slots: VecDeque<Slot>,
-    last_chosen: Index,
+    last_known: Index,
 }
 
 impl Slots {
@@ -75,9 +75,14 @@ impl Slots {
         self.base
     }
 
-    /// The last position known to be committed by some node.
-    pub(super) fn last_chosen(&self) -> Index {
-        self.last_chosen
+    /// The last position that some node has known to be committed.
+    pub(super) fn last_known(&self) -> Index {
+        self.last_known
+    }
+
+    /// A node knows that this position is committed.
+    pub(super) fn know(&mut self, index: Index) {
+        self.last_known = self.last_known.max(index);
     }
 
     pub(super) fn slot(&self, index: Index) -> Option<&Slot> {
@@ -98,18 +103,16 @@ impl Slots {
         self.slots.get_mut(at)
     }
 
-    pub(super) fn choose(&mut self, index: Index, chosen: Chosen) {
-        if let Some(slot) = self.slot_mut(index) {
-            slot.chosen = Some(chosen);
-        }
-        self.last_chosen = self.last_chosen.max(index);
-    }
-
     /// Forgets everything up to `index`.
     pub(super) fn cut(&mut self, index: Index) {
         let gone = usize::try_from(index.distance_from(self.base)).unwrap_or(usize::MAX);
         self.slots.drain(..gone.min(self.slots.len()));
         self.base = self.base.max(index);
+    }
+
+    /// The last position of which anything is remembered.
+    pub(super) fn last(&self) -> Index {
+        Index(self.base.0 + self.slots.len() as u64)
     }
 
     /// The slots from `first` on, ascending.

@@ -6,7 +6,6 @@ use super::mirror::{Log, Mirror};
 use super::nodes::{Configuration, Life};
 use super::violation::{Invariant, Verdict};
 use super::{Invariants, Order};
-use crate::ballot::Ballot;
 use crate::ids::{Index, NodeId, WriteId};
 use crate::members::Members;
 use crate::quorum::Quorum;
@@ -54,13 +53,14 @@ impl Invariants {
     fn adopt(&mut self, place: usize, log: &Log) -> Verdict {
         let node = self.nodes.at(place).id;
         let mut previous = log.base.ballot;
+        self.nodes.at_mut(place).mirror = Mirror::new(log.clone());
         for (index, held) in log.iter() {
-            let before = if self.order == Order::Terms { previous } else { Ballot::ZERO };
-            self.register(node, index, held, None, before)?;
-            self.hold(place, index, held)?;
+            match self.order {
+                Order::Terms => self.register(node, index, held, None, previous)?,
+                Order::Ballots => self.adopt_vote(place, index, held)?,
+            }
             previous = held.ballot;
         }
-        self.nodes.at_mut(place).mirror = Mirror::new(log.clone());
         Ok(())
     }
 

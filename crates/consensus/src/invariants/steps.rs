@@ -6,7 +6,7 @@ use super::rounds::Leadership;
 use super::slots::Chosen;
 use super::violation::{Invariant, Verdict};
 use super::{Invariants, Order};
-use crate::ballot::Ballot;
+use crate::ballot::{Ballot, Promise};
 use crate::ids::{Index, NodeId};
 use crate::log::Position;
 use crate::status::{Role, Summary};
@@ -97,6 +97,7 @@ impl Invariants {
             return self.check_commits_own(place, committed, now);
         }
         let ballot = Ballot { round, node };
+        self.check_own_vote(place, ballot)?;
         let new = Leadership { ballot, life: self.nodes.at(place).starts };
         match self.order {
             Order::Terms => {
@@ -112,7 +113,6 @@ impl Invariants {
                 })?;
             }
         }
-        self.check_own_vote(place, ballot)?;
         if self.order == Order::Ballots {
             return Ok(());
         }
@@ -139,7 +139,8 @@ impl Invariants {
         let known = self.nodes.at(place);
         let node = known.id;
         let promise = known.mirror.durable.promise;
-        let is_durable = (promise.round, promise.to) == (ballot.round, Some(node));
+        let own = Promise { round: ballot.round, to: Some(node) };
+        let is_durable = promise == own || self.order == Order::Ballots && own < promise;
         self.checks.ensure(Invariant::VoteDurable, node, is_durable, || {
             format!("{node} leads {ballot}, but its disk holds {promise:?}")
         })
@@ -198,6 +199,10 @@ impl Invariants {
             format!("{node} commits {index}, which its log lacks")
         })?;
         let Some(held) = held else { return Ok(()) };
+        self.slots.know(index);
+        if self.order == Order::Ballots {
+            return self.on_learned(place, index, held, is_news);
+        }
         if let Some(known) = self.slots.chosen(index) {
             let holds = is_same(held, known, self.order);
             return self.checks.ensure(Invariant::StateMachineSafety, node, holds, || {
@@ -210,7 +215,9 @@ impl Invariants {
         let value = self.slots.slot(index).and_then(|slot| slot.value(held.ballot));
         let id = value.and_then(|value| value.id);
         let chosen = Chosen { ballot: held.ballot, digest: held.digest, id, round };
-        self.slots.choose(index, chosen);
+        if let Some(slot) = self.slots.slot_mut(index) {
+            slot.chosen = Some(chosen);
+        }
         self.check_chosen(node, id)?;
         self.check_later_leader(index, &chosen)
     }

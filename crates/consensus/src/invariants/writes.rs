@@ -1,6 +1,6 @@
 //! Writes, as they are issued and as they become durable.
 
-use super::mirror::{Change, Held};
+use super::mirror::{Change, Held, sworn_by};
 use super::nodes::{Life, Set};
 use super::slots::Value;
 use super::violation::{Invariant, Verdict};
@@ -27,12 +27,13 @@ impl Invariants {
             Write::CompactTo(meta) => self.on_compact(place, meta)?,
             Write::Install(meta) => self.on_install(place, meta)?,
         }
-        let before = self.nodes.at(place).mirror.issued.last_position();
+        let issued = &self.nodes.at(place).mirror.issued;
+        let (before, sworn) = (issued.last_position(), issued.sworn);
         let change = self.nodes.at_mut(place).mirror.issue(write);
         if let (Write::Put(entry), Change::Put(index, held)) = (write, change) {
             match self.order {
                 Order::Terms => self.on_append(place, before.index, before.ballot, held, entry)?,
-                Order::Ballots => self.on_vote(place, index, held, entry)?,
+                Order::Ballots => self.on_vote(place, sworn, index, held, entry)?,
             }
         }
         Ok(())
@@ -45,8 +46,10 @@ impl Invariants {
             format!("{node} forgets round {}", old.round)
         })?;
         if self.order == Order::Ballots {
-            return self.checks.ensure(Invariant::PromiseMonotone, node, old <= new, || {
-                format!("{node} takes back its promise to {:?} of round {}", old.to, old.round)
+            let sworn = known.mirror.issued.sworn;
+            let keeps = sworn <= sworn_by(new);
+            return self.checks.ensure(Invariant::PromiseMonotone, node, keeps, || {
+                format!("{node} writes a promise of {new:?}, below {sworn}")
             });
         }
         if new.to == Some(node) {
@@ -84,7 +87,9 @@ impl Invariants {
             || format!("{node} cuts its log at {}, applied {applied}", meta.index),
         )?;
         let held = known.mirror.issued.ballot_at(meta.index);
-        let is_own = meta.index <= known.mirror.issued.base.index || held == Some(meta.ballot);
+        let is_own = meta.index <= known.mirror.issued.base.index
+            || self.order == Order::Ballots
+            || held == Some(meta.ballot);
         self.checks.ensure(Invariant::SnapshotIsPrefix, node, is_own, || {
             format!("{node} cuts its log at {} of {}, holds {held:?}", meta.index, meta.ballot)
         })?;
@@ -110,7 +115,7 @@ impl Invariants {
         // The configuration of the prefix is the snapshot's.
         let inside = known.configurations.iter().filter(|held| held.from <= meta.index).count();
         known.configurations.drain(..inside.saturating_sub(1));
-        let last = self.slots.last_chosen();
+        let last = self.slots.last_known();
         self.checks.ensure(Invariant::SnapshotIsPrefix, node, meta.index <= last, || {
             format!("{node} cuts its log at {}, committed {last}", meta.index)
         })?;
@@ -147,17 +152,7 @@ impl Invariants {
         Ok(())
     }
 
-    /// Paxos: a node votes for a value.
-    fn on_vote(&mut self, place: usize, index: Index, held: Held, entry: &Entry) -> Verdict {
-        let node = self.nodes.at(place).id;
-        self.register(node, index, held, entry.id, Ballot::ZERO)?;
-        if let Payload::Members(members) = &entry.payload {
-            self.configure(place, index, members)?;
-        }
-        Ok(())
-    }
-
-    /// A value appears under a ballot: it is the only one there, with one past (Raft).
+    /// Raft: an entry is in some log: the only one of its index and term, with one past.
     pub(super) fn register(
         &mut self,
         node: NodeId,
@@ -177,11 +172,6 @@ impl Invariants {
         known.digest = known.digest.max(held.digest);
         let has_same_past = known.previous == previous;
         let round = held.ballot.round;
-        if self.order == Order::Ballots {
-            return self.checks.ensure(Invariant::OneValuePerBallot, node, is_same, || {
-                format!("{node} has another value at {index} of ballot {}", held.ballot)
-            });
-        }
         self.checks.ensure(Invariant::LogMatching, node, is_same, || {
             format!("log matching: two entries {index} of round {round}")
         })?;
@@ -199,22 +189,12 @@ impl Invariants {
     pub(super) fn persist(&mut self, place: usize, write: WriteId) -> Verdict {
         while let Some(change) = self.nodes.at_mut(place).mirror.persist_one(write) {
             match change {
-                Change::Put(index, held) => self.hold(place, index, held)?,
+                Change::Put(index, held) if self.order == Order::Ballots => {
+                    self.on_durable_vote(place, index, held)?;
+                }
                 Change::Cut(_) => self.forget_compacted(),
-                Change::Promise(_) | Change::TruncateFrom(_) => {}
+                Change::Put(..) | Change::Promise(_) | Change::TruncateFrom(_) => {}
             }
-        }
-        Ok(())
-    }
-
-    /// A node has an entry on its disk.
-    pub(super) fn hold(&mut self, place: usize, index: Index, held: Held) -> Verdict {
-        if self.order == Order::Terms {
-            return Ok(());
-        }
-        let value = self.slots.slot_mut(index).and_then(|slot| slot.value_mut(held.ballot));
-        if let Some(value) = value {
-            value.holders.insert(place);
         }
         Ok(())
     }

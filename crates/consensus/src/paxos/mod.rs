@@ -29,6 +29,7 @@
 
 pub mod acceptor;
 mod check;
+mod claims;
 mod commit;
 mod election;
 mod follow;

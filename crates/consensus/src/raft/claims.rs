@@ -9,7 +9,7 @@ use crate::rules::Rules;
 impl<R: Rules> Claims for Raft<R> {
     const ORDER: Order = Order::Terms;
 
-    fn claim(from: NodeId, to: NodeId, message: &Message) -> Option<Claim> {
+    fn claim(from: NodeId, to: NodeId, message: &Message) -> Option<Claim<'_>> {
         let round = message.term.0;
         match &message.body {
             Body::PreVote { .. } => Some(Claim::AsksFirst { round }),
