@@ -10,6 +10,7 @@ use quorate_replica::{ApplyingEffects, Note, OrderingEffects, OrderingInput, Tic
 
 use super::World;
 use super::clock::SimTime;
+use super::director::Happening;
 use super::event::Event;
 use super::node::{Open, Running, ToApplying, ToStore};
 use super::trace::Fact;
@@ -218,6 +219,9 @@ impl<P: Protocol> World<P> {
                     running.applying.apply(local, &entry, ticket)?;
                     let hash = running.applying.store().state_hash();
                     self.checks.on_applied(node, &entry, hash);
+                    if let Some(desk) = &mut self.desk {
+                        desk.tell(now, Happening::Applied(node, (*entry).clone()));
+                    }
                     self.note(node, Fact::Applied { index: entry.index, hash: hash.0 as u64 });
                 }
                 ToApplying::Read(ticket, read, at) => {

@@ -6,6 +6,7 @@
 
 mod client;
 pub mod clock;
+pub mod director;
 mod event;
 pub mod faults;
 mod halves;
@@ -86,6 +87,8 @@ pub struct World<P: Protocol> {
     tickets: u64,
     /// Ends of requests that are not the clients', for whoever asked.
     ended: Vec<(Ticket, End)>,
+    /// The desk of a director, if the run follows a script.
+    desk: Option<Box<director::Desk<P>>>,
 }
 
 impl<P: Protocol> World<P> {
@@ -116,6 +119,7 @@ impl<P: Protocol> World<P> {
             struck: BTreeMap::new(),
             tickets: 0,
             ended: Vec::new(),
+            desk: None,
             profile,
         };
         world.begin_clients();
@@ -245,6 +249,9 @@ impl<P: Protocol> World<P> {
     fn note(&mut self, node: NodeId, fact: Fact) {
         if let Some(mark) = Mark::of(&fact) {
             self.marks.hit(mark);
+        }
+        if let Some(desk) = &mut self.desk {
+            desk.tell(self.now, director::Happening::Fact(node, fact));
         }
         self.trace.note(Line { at: self.now, step: self.steps, node, fact });
     }

@@ -81,7 +81,7 @@ impl<P: Protocol> World<P> {
         let encoded = encode_frame(PROTOCOL.max, &message, &mut self.network.buffer);
         encoded.expect("no message of a node exceeds what its peers take");
         let frame = self.network.buffer.split().freeze();
-        self.travel(Flight { from, to, session, target: known, number, frame });
+        self.depart(Flight { from, to, session, target: known, number, frame }, message);
     }
 
     pub(super) fn on_arrival(&mut self, flight: Flight) {
