@@ -60,11 +60,16 @@ impl<R: Rules> Paxos<R> {
         let is_sure = matches!(self.state, State::Candidate(_)) || first <= self.word.floor;
         let fresh =
             Lack { teacher, upto, first, since: self.now, asked_at: None, is_sure, is_due: true };
+        let patience = self.config.heartbeat_interval;
         match &mut self.lack {
-            Some(lack) if lack.teacher == teacher && lack.first == first => {
+            Some(lack) if lack.first == first => {
                 lack.upto = lack.upto.max(upto);
                 lack.is_sure = is_sure;
                 lack.is_due = true;
+                // Whoever was asked has time to answer; then another who knows is as good.
+                if lack.asked_at.is_none_or(|at| at + patience <= self.now) {
+                    lack.teacher = teacher;
+                }
             }
             lack => *lack = Some(fresh),
         }

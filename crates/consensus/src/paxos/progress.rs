@@ -92,7 +92,10 @@ impl Progress {
     }
 
     /// The peer has voted for these slots, and knows what is chosen up to `chosen_upto`.
-    pub(super) fn on_accepted(&mut self, votes: &[Span], chosen_upto: Index) {
+    ///
+    /// What was sent before what is now answered, and no later than `late`, should have been
+    /// answered first and is probably lost: it goes again without waiting for a heartbeat.
+    pub(super) fn on_accepted(&mut self, votes: &[Span], chosen_upto: Index, late: Instant) {
         for &span in votes {
             self.votes.insert(span);
         }
@@ -101,9 +104,12 @@ impl Progress {
         self.lost.remove_upto(settled_upto);
         let votes = &self.votes;
         let has_gaps = !votes.above().is_empty();
-        self.window.free(settled_upto, |span| {
+        let overtaken = self.window.free(settled_upto, |span| {
             has_gaps && span.indices().all(|index| index <= settled_upto || votes.has(index))
         });
+        for span in self.window.take_late(overtaken, late) {
+            self.lost.insert(span);
+        }
     }
 
     /// What the peer voted for is news: the patience is as at first.
@@ -118,7 +124,7 @@ impl Progress {
             Timers::On => config.heartbeat_interval * (1 << self.retries),
             Timers::Off => Duration::ZERO,
         };
-        let lost = self.window.take_sent_before(now, patience);
+        let lost = self.window.take_late(self.window.messages.len(), now - patience);
         if !lost.is_empty() {
             self.retries = (self.retries + 1).min(Self::RETRIES_MAX);
         }
@@ -152,31 +158,41 @@ impl Window {
         self.messages.is_empty()
     }
 
-    /// Frees what is settled: up to a slot, or otherwise.
-    fn free(&mut self, upto: Index, is_settled: impl Fn(Span) -> bool) {
+    /// Frees what is settled: up to a slot, or otherwise. How many messages remain that were sent
+    /// before the last one that is free now.
+    fn free(&mut self, upto: Index, is_settled: impl Fn(Span) -> bool) -> usize {
         let bytes = &mut self.bytes;
+        let (mut kept, mut overtaken) = (0, 0);
         self.messages.retain(|message| {
             let is_free = message.span.last <= upto || is_settled(message.span);
             if is_free {
                 *bytes -= message.bytes;
+                overtaken = kept;
+            } else {
+                kept += 1;
             }
             !is_free
         });
+        overtaken
     }
 
-    /// Takes out what has been unanswered for longer than `patience`.
-    fn take_sent_before(&mut self, now: Instant, patience: Duration) -> Vec<Span> {
-        let mut late = Vec::new();
+    /// Takes those out of the oldest `count` messages that were sent no later than `late`.
+    fn take_late(&mut self, count: usize, late: Instant) -> Vec<Span> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let (mut spans, mut place) = (Vec::new(), 0);
         let bytes = &mut self.bytes;
         self.messages.retain(|message| {
-            let is_late = message.sent_at + patience <= now;
+            place += 1;
+            let is_late = place <= count && message.sent_at <= late;
             if is_late {
                 *bytes -= message.bytes;
-                late.push(message.span);
+                spans.push(message.span);
             }
             !is_late
         });
-        late
+        spans
     }
 
     fn take_all(&mut self) -> Vec<Span> {

@@ -249,6 +249,15 @@ impl<R: Rules> Paxos<R> {
         Some(leader)
     }
 
+    /// What was sent until then and is overtaken by an answer to something sent later is taken to
+    /// be lost. Messages may overtake each other a little.
+    fn overtaken_before(&self) -> Instant {
+        match self.config.timers {
+            Timers::On => self.now - self.config.heartbeat_interval / 4,
+            Timers::Off => self.now,
+        }
+    }
+
     /// A peer has voted.
     pub(super) fn on_accepted(
         &mut self,
@@ -258,12 +267,13 @@ impl<R: Rules> Paxos<R> {
         chosen_upto: Index,
         storage: StorageState,
     ) {
+        let late = self.overtaken_before();
         let Some(leader) = self.hear_peer(from, ballot, storage) else { return };
         if votes.iter().any(|span| leader.next_slot <= span.last) {
             return self.misbehaved(from, "it voted for what was never proposed");
         }
         let Some(progress) = leader.peers.get_mut(&from) else { return };
-        progress.on_accepted(votes, chosen_upto);
+        progress.on_accepted(votes, chosen_upto, late);
         match votes.is_empty() {
             // It took nothing, though it was sent something: it is congested.
             true if !progress.window.is_empty() => progress.pause(),
@@ -291,11 +301,12 @@ impl<R: Rules> Paxos<R> {
         if is_impossible {
             return self.misbehaved(from, "it confirms what was never asked");
         }
+        let late = self.overtaken_before();
         if let Some(leader) = self.hear_peer(from, ballot, storage)
             && let Some(progress) = leader.peers.get_mut(&from)
         {
             progress.confirmed = progress.confirmed.max(confirm);
-            progress.on_accepted(&[], chosen_upto);
+            progress.on_accepted(&[], chosen_upto, late);
             self.resend_lost(from);
             self.release_reads();
         }

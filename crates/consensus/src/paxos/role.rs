@@ -156,7 +156,7 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// How long a former leader waits to learn how its proposals ended, in election timeouts.
-    const OUTCOME_PATIENCE: u32 = 8;
+    const OUTCOME_PATIENCE: u32 = 16;
 
     /// Writes the promise down. Durable before anything that depends on it is sent.
     pub(super) fn write_promise(&mut self) {

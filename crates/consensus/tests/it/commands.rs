@@ -16,9 +16,10 @@ use crate::words;
 
 impl<P: Protocol> Cluster<P> {
     /// Does what one line says. `@leader` and `@down` stand for the leader of the highest round and
-    /// the first node that is down.
+    /// the first node that is down, `+3` for the third position after those that the first leader
+    /// took for itself.
     pub(crate) fn execute(&mut self, words: &[&str]) -> Check {
-        if words.iter().any(|word| word.contains('@')) {
+        if words.iter().any(|word| word.contains(['@', '+'])) {
             let named = self.name_nodes(words)?;
             let words: Vec<&str> = named.iter().map(String::as_str).collect();
             return self.execute_named(&words);
@@ -41,6 +42,9 @@ impl<P: Protocol> Cluster<P> {
                     let Some(node) = node else { fail!("{alias} is nobody") };
                     word = word.replace(alias, node);
                 }
+            }
+            if let Some((before, offset)) = word.rsplit_once('+') {
+                word = format!("{before}{}", words::number(offset)? + P::OWN_ENTRIES);
             }
             named.push(word);
         }

@@ -1,5 +1,6 @@
 //! Expectations: what `expect` checks and what `run ... until` waits for.
 
+use quorate_consensus::invariants::Order;
 use quorate_consensus::{Flow, Index, NodeId, PeerStatus, Role, Status, StorageState};
 
 use crate::cluster::Cluster;
@@ -105,7 +106,7 @@ fn judge_same<P: Protocol>(cluster: &Cluster<P>, what: &str, nodes: &[&str]) -> 
         _ => fail!("same logs n1,n2"),
     };
     let describe = |host: &Host<P>| match what {
-        "logs" => Ok(format!("{:?} {:?}", host.disk.issued.meta, host.disk.issued.entries)),
+        "logs" => Ok(describe_log(host)),
         "machines" => Ok(format!("{} {:?}", host.machine.meta.index, host.machine.commands())),
         _ => Err(Fault(format!("the same {what}?"))),
     };
@@ -114,6 +115,21 @@ fn judge_same<P: Protocol>(cluster: &Cluster<P>, what: &str, nodes: &[&str]) -> 
         all.push(describe(cluster.host(node)?)?);
     }
     Ok(Verdict::of(all.windows(2).all(|two| two[0] == two[1]), || all.join("\n  ")))
+}
+
+/// A log in whatever must be equal: all of it, or the decided values, where undecided votes may
+/// differ for ever and ballots tell only who voted when.
+fn describe_log<P: Protocol>(host: &Host<P>) -> String {
+    let log = &host.disk.issued;
+    if P::ORDER == Order::Terms {
+        return format!("{:?} {:?}", log.meta, log.entries);
+    }
+    let decided = host.status().map_or(log.hard.committed, |status| status.committed);
+    let entries = log.entries.values().take_while(|entry| entry.index <= decided);
+    let values: Vec<String> = entries
+        .map(|entry| format!("{}: {:?} {:?}", entry.index, entry.id, entry.payload))
+        .collect();
+    format!("{} {decided} {}", log.meta.index, values.join(", "))
 }
 
 /// The expected words must begin what is the case: `= refused` accepts every refusal.

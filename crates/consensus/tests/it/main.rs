@@ -12,6 +12,7 @@ mod machine;
 mod mutants;
 mod network;
 mod options;
+mod paxos;
 mod protocol;
 mod raft;
 mod requests;
@@ -22,6 +23,7 @@ mod words;
 use std::path::Path;
 
 use quorate_consensus::Strict;
+use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 
 use fault::Fault;
@@ -61,6 +63,16 @@ fn raft_passes_the_scripts_of_every_engine() {
 #[test]
 fn raft_passes_its_own_scripts() {
     run_folder::<Raft>(Raft::<Strict>::NAME);
+}
+
+#[test]
+fn paxos_passes_the_scripts_of_every_engine() {
+    run_folder::<Paxos>("shared");
+}
+
+#[test]
+fn paxos_passes_its_own_scripts() {
+    run_folder::<Paxos>(Paxos::<Strict>::NAME);
 }
 
 fn fault_of(text: &str) -> String {

@@ -6,6 +6,9 @@ use quorate_consensus::invariants::Claims;
 pub(crate) trait Protocol: Claims {
     /// The name of the folder with its own scripts.
     const NAME: &'static str;
+    /// How many entries of its own the first leader of a cluster adds before any client's: what
+    /// `+3` in a script counts from.
+    const OWN_ENTRIES: u64;
 
     /// The kind of a message, as scripts name it.
     fn kind(message: &Self::Message) -> &'static str;

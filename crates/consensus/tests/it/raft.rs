@@ -7,6 +7,7 @@ use crate::protocol::Protocol;
 
 impl<R: Rules> Protocol for Raft<R> {
     const NAME: &'static str = "raft";
+    const OWN_ENTRIES: u64 = 1;
 
     fn kind(message: &Message) -> &'static str {
         match &message.body {
