@@ -1,6 +1,6 @@
 //! Elections, votes, stickiness, transfer, and leaders that should not go on.
 
-use super::world::{N1, N2, N3, World, millis};
+use super::world::{N1, N2, N3, Watch, World, millis};
 use crate::log::Position;
 use crate::raft::{Body, Cause, Confirmation, Message, Term, Verdict};
 use crate::*;
@@ -80,6 +80,7 @@ fn lesson_13_a_vote_waits_for_the_disk() {
 #[test]
 fn a_held_vote_is_dropped_when_its_term_is_over() {
     let mut world = three();
+    world.watch = Watch::Off;
     let ask = |term| Message {
         term: Term(term),
         body: Body::Vote { last: Position::ZERO, cause: Cause::LeaderLost },
@@ -131,6 +132,7 @@ fn a_pre_vote_never_raises_a_term() {
 #[test]
 fn lesson_7_a_node_in_a_newer_term_is_not_stuck() {
     let mut world = three();
+    world.watch = Watch::Off;
     world.crash(N3);
     world.disks.get_mut(&N3).expect("a node has a disk").hard.promise.round = 9;
     world.elect(N1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::world::{N1, N2, N3, World, millis};
+use super::world::{N1, N2, N3, Watch, World, millis};
 use crate::log::Position;
 use crate::raft::{AppendResult, Body, Cause, Confirmation, Message, Raft, Term, Verdict};
 use crate::*;
@@ -229,6 +229,7 @@ fn messages_that_contradict_the_state_are_reported_and_change_nothing() {
     ];
     let mut world = led_by_n1(|_| ());
     world.settle();
+    world.watch = Watch::Off;
     for body in to_leader {
         world.handle(N1, Input::Message { from: N2, message: Message { term, body } });
         world.drain(N1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::world::{Errand, N1, N2, N3, World, millis};
+use super::world::{Errand, N1, N2, N3, Watch, World, millis};
 use crate::log::Position;
 use crate::raft::{AppendResult, Body, Confirmation, Message, Term};
 use crate::*;
@@ -122,6 +122,7 @@ fn lesson_15_the_leaders_own_copy_counts_when_it_is_durable() {
 fn lesson_1_only_own_entries_are_committed_by_counting() {
     fn figure_8(rules: impl Rules) -> Index {
         let mut world = World::new(5, rules, 1);
+        world.watch = Watch::Off;
         // S1 led term 2 and left entry 2 on itself and S2; S5 led term 3.
         world.seed_log(N1, &[1, 2], |_| N1);
         world.seed_log(N2, &[1, 2], |_| N1);
@@ -468,6 +469,7 @@ fn a_proposal_under_a_snapshot_ends_as_unknown() {
 #[test]
 fn lesson_26_truncating_a_configuration_restores_the_one_before() {
     let mut world = follower(&[1]);
+    world.watch = Watch::Off;
     let bigger = Members::of_voters((1..=5).map(NodeId));
     let change = Entry { payload: Payload::Members(Box::new(bigger.clone())), ..entry(2, 1, N1) };
     tell(&mut world, append(1, position(1, 1, N1), vec![change.clone()], 1));

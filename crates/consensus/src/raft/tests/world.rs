@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::raft::{AppendResult, Body, Message, Raft, Verdict};
+use crate::invariants::{Claims, Invariants, Verdict};
+use crate::raft::{Body, Message, Raft};
 use crate::*;
 
 /// The durable state of a node: what a restart finds.
@@ -40,13 +41,7 @@ impl Disk {
 
     fn store(&mut self, write: Write) {
         match write {
-            Write::Hard(hard) => {
-                assert!(self.hard.promise.round <= hard.promise.round, "a durable term regressed");
-                if self.hard.promise.round == hard.promise.round && self.hard.promise.to.is_some() {
-                    assert_eq!(self.hard.promise.to, hard.promise.to, "voted twice in a term");
-                }
-                self.hard = hard;
-            }
+            Write::Hard(hard) => self.hard = hard,
             Write::Put(entry) => {
                 self.entries.insert(entry.index, entry);
             }
@@ -54,7 +49,6 @@ impl Disk {
                 self.entries.retain(|&index, _| index < first);
             }
             Write::CompactTo(meta) => {
-                assert!(meta.index <= self.applied.0, "compacted beyond the state machine");
                 self.entries.retain(|&index, _| meta.index < index);
                 self.meta = meta;
             }
@@ -141,15 +135,12 @@ pub(super) struct World<R: Rules> {
     pub outcomes: BTreeMap<ProposalId, Proposed>,
     pub transfers: Vec<(RequestId, Result<(), TransferError>)>,
     pub reads: BTreeMap<RequestId, Result<Index, Refusal>>,
-    /// Each read's lower bound, and the node it waits at.
-    reads_open: BTreeMap<RequestId, (NodeId, Index)>,
+    /// Where each read waits.
+    reads_open: BTreeMap<RequestId, NodeId>,
     proposals_open: BTreeMap<ProposalId, NodeId>,
-    /// Ghosts: who led which term; what each position holds; what is committed.
-    leaders: BTreeMap<u64, NodeId>,
-    positions: BTreeMap<(Index, Ballot), (Ballot, Option<ProposalId>)>,
-    pub committed: BTreeMap<Index, (Ballot, Option<ProposalId>)>,
+    pub invariants: Invariants,
+    pub watch: Watch,
     hashes: BTreeMap<Index, u64>,
-    commits_seen: BTreeMap<NodeId, Index>,
     next_id: u64,
     pub marks: BTreeMap<&'static str, u64>,
 }
@@ -166,6 +157,15 @@ fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
+}
+
+/// Whether a broken promise stops the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// It does.
+    On,
+    /// It does not: the test invents messages or disks that no run could bring about.
+    Off,
 }
 
 impl<R: Rules> World<R> {
@@ -190,11 +190,9 @@ impl<R: Rules> World<R> {
             reads: BTreeMap::new(),
             reads_open: BTreeMap::new(),
             proposals_open: BTreeMap::new(),
-            leaders: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            committed: BTreeMap::new(),
+            invariants: Invariants::new(Raft::<R>::ORDER),
+            watch: Watch::On,
             hashes: BTreeMap::from([(Index::ZERO, 0)]),
-            commits_seen: BTreeMap::new(),
             next_id: 0,
             marks: BTreeMap::new(),
         };
@@ -202,6 +200,14 @@ impl<R: Rules> World<R> {
         world.config.heartbeat_interval = millis(10);
         world.config.disk_stall_timeout = millis(100);
         world
+    }
+
+    /// Stops the test at the first promise that is broken.
+    #[track_caller]
+    fn keeps(&self, verdict: Verdict) {
+        if let (Watch::On, Err(violation)) = (self.watch, verdict) {
+            panic!("{violation}");
+        }
     }
 
     pub(super) fn start_all(&mut self) {
@@ -227,8 +233,8 @@ impl<R: Rules> World<R> {
         let in_memory = self.below(8) as usize;
         let seed = Seed(self.below(u64::MAX));
         let disk = &self.disks[&node];
-        assert!(disk.applied.0 <= disk.last(), "the state machine ran ahead of the log");
-        assert!(disk.meta.index <= disk.applied.0, "the state machine lost its snapshot");
+        let verdict = self.invariants.on_start(node, &disk.recovered(usize::MAX));
+        self.keeps(verdict);
         let config = Config { node, ..self.config.clone() };
         let recovered = disk.recovered(in_memory);
         let engine = Raft::new(config, self.rules.clone(), seed, recovered, self.now);
@@ -244,7 +250,6 @@ impl<R: Rules> World<R> {
             delivered: applied.0,
         };
         self.nodes.insert(node, node_state);
-        self.commits_seen.insert(node, Index::ZERO);
     }
 
     /// Kills the process and the power: what was not durable is gone.
@@ -253,10 +258,12 @@ impl<R: Rules> World<R> {
             return;
         }
         self.disks.get_mut(&node).expect("a node has a disk").queue.clear();
+        let verdict = self.invariants.on_crash(node, Some(WriteId(0)));
+        self.keeps(verdict);
         self.errands.retain(|errand| match errand {
             Errand::Fetch { node: at, .. } | Errand::Snapshot { from: at, .. } => *at != node,
         });
-        self.reads_open.retain(|_, (at, _)| *at != node);
+        self.reads_open.retain(|_, at| *at != node);
         self.proposals_open.retain(|_, at| *at != node);
     }
 
@@ -269,12 +276,14 @@ impl<R: Rules> World<R> {
     pub(super) fn drain(&mut self, node: NodeId) {
         let Some(host) = self.nodes.get_mut(&node) else { return };
         let effects = host.engine.effects();
+        let after = host.engine.summary();
+        let verdict = self.invariants.on_effects::<Raft<R>>(node, &effects, &after);
+        self.keeps(verdict);
         for outcome in effects.outcomes {
             self.on_outcome(node, outcome);
         }
         for envelope in effects.messages {
             assert_ne!(envelope.to, node, "a node writes to itself");
-            self.check_promise(node, &envelope);
             self.network.push((node, envelope.to, envelope.message));
         }
         self.traces.extend(effects.trace.into_iter().map(|event| (node, event)));
@@ -288,34 +297,15 @@ impl<R: Rules> World<R> {
         } else {
             assert!(effects.install.is_none(), "an install without its write");
         }
-        self.on_committed(node, effects.committed);
-        self.check(node);
-    }
-
-    /// Whatever a message promises is durable.
-    fn check_promise(&self, node: NodeId, envelope: &Envelope<Message>) {
-        let disk = &self.disks[&node];
-        let promise = disk.hard.promise;
-        let round = envelope.message.term.0;
-        let promised = match envelope.message.body {
-            Body::VoteReply { verdict: Verdict::Granted, .. } => Some(envelope.to),
-            Body::Vote { .. } => Some(node),
-            Body::AppendReply { result: AppendResult::Matched { index }, .. } => {
-                assert!(index <= disk.last(), "{node} acknowledges what is not durable");
-                return;
-            }
-            _ => return,
-        };
-        assert_eq!(promise, Promise { round, to: promised }, "{node} sends a vote before its disk");
+        let host = self.nodes.get_mut(&node).expect("the node is up");
+        if let Some(entry) = effects.committed.last() {
+            host.delivered = entry.index;
+        }
+        host.inbox.extend(effects.committed);
     }
 
     fn on_write(&mut self, node: NodeId, batch: WriteBatch, install: Option<Meta>) {
         assert!(!batch.writes.is_empty());
-        for write in &batch.writes {
-            if let Write::Put(entry) = write {
-                self.check_log_matching(node, entry);
-            }
-        }
         if let Some(meta) = install {
             let host = self.nodes.get_mut(&node).expect("the node is up");
             let (staged, hash) = host.staged.take().expect("installs what was staged");
@@ -323,23 +313,6 @@ impl<R: Rules> World<R> {
             host.installing = Some((meta, hash, batch.id));
         }
         self.disks.get_mut(&node).expect("a node has a disk").queue.push_back(batch);
-    }
-
-    /// Log matching: a position determines the one before it.
-    fn check_log_matching(&mut self, node: NodeId, entry: &Entry) {
-        let previous = self.ballot_before(node, entry);
-        let Some(previous) = previous else { return };
-        let value = (previous, entry.id);
-        let known = self.positions.entry((entry.index, entry.ballot)).or_insert(value);
-        assert_eq!(*known, value, "two logs hold the same position with different pasts");
-    }
-
-    fn ballot_before(&self, node: NodeId, entry: &Entry) -> Option<Ballot> {
-        // The engine's memory holds the log as written, durable or not.
-        self.nodes[&node].engine.log.ballot_at(entry.index.previous()).filter(|_| {
-            // A later write of the same batch may have replaced it already.
-            self.nodes[&node].engine.log.ballot_at(entry.index) == Some(entry.ballot)
-        })
     }
 
     fn on_outcome(&mut self, node: NodeId, outcome: Outcome) {
@@ -350,102 +323,20 @@ impl<R: Rules> World<R> {
                 if matches!(result, Proposed::Displaced) {
                     self.mark("displaced");
                 }
-                if let Proposed::Committed { index } = result {
+                if let Proposed::Committed { .. } = result {
                     self.mark("proposal committed");
-                    self.see_commits(node);
-                    let committed = self.committed.get(&index).map(|(_, id)| *id);
-                    assert_eq!(committed, Some(Some(id)), "something else is committed there");
                 }
             }
             Outcome::Read { id, result } => {
-                let (at, bound) = self.reads_open.remove(&id).expect("a read ended twice");
+                let at = self.reads_open.remove(&id).expect("a read ended twice");
                 assert_eq!(at, node);
-                if let Ok(index) = result {
+                if result.is_ok() {
                     self.mark("read released");
-                    assert!(bound <= index, "a stale read: {index} released, {bound} committed");
                 }
                 self.reads.insert(id, result);
             }
             Outcome::Transfer { id, result } => self.transfers.push((id, result)),
         }
-    }
-
-    fn on_committed(&mut self, node: NodeId, entries: Vec<Entry>) {
-        self.see_commits(node);
-        let host = self.nodes.get_mut(&node).expect("the node is up");
-        for entry in entries {
-            assert_eq!(entry.index, host.delivered.next(), "a gap in what is handed over");
-            host.delivered = entry.index;
-            let known = self.committed.get(&entry.index).copied();
-            assert_eq!(known, Some((entry.ballot, entry.id)), "state machine safety");
-            host.inbox.push_back(entry);
-        }
-    }
-
-    /// Records what a node takes for committed, and compares it with what others took.
-    fn see_commits(&mut self, node: NodeId) {
-        let engine = &self.nodes[&node].engine;
-        let seen = self.commits_seen[&node];
-        let upto = engine.log.committed();
-        let leads = matches!(engine.status().role, Role::Leader);
-        let mut fresh = Vec::new();
-        let mut index = seen.max(engine.log.compacted().index);
-        while index < upto {
-            index = index.next();
-            fresh.push((index, engine.log.ballot_at(index).expect("committed is in the log")));
-        }
-        self.commits_seen.insert(node, upto);
-        for (index, ballot) in fresh {
-            if let Some((known, _)) = self.committed.get(&index) {
-                assert_eq!(*known, ballot, "two entries are committed at {index}");
-                continue;
-            }
-            assert!(leads, "{node} commits {index} before its leader did");
-            let (_, id) = *self.positions.get(&(index, ballot)).expect("it was written");
-            self.committed.insert(index, (ballot, id));
-            let holders = |node: NodeId| self.disks[&node].ballot_at(index) == Some(ballot);
-            // The leader may have compacted it already on others' disks; it is durable there then.
-            let durable = |node: NodeId| holders(node) || index <= self.disks[&node].meta.index;
-            assert!(
-                self.members.quorum().is_reached(durable),
-                "{index} is committed without being durable on a quorum"
-            );
-        }
-    }
-
-    /// What always holds.
-    fn check(&mut self, node: NodeId) {
-        let engine = &self.nodes[&node].engine;
-        let role = engine.state.role();
-        if role != Role::Leader {
-            return;
-        }
-        let leader = *self.leaders.entry(engine.term.0).or_insert(node);
-        assert_eq!(leader, node, "two leaders in term {}", engine.term);
-        let hard = self.disks[&node].hard;
-        assert_eq!(hard.promise.round, engine.term.0, "leads a term that is not durable");
-        // Leader completeness.
-        if let Some((&index, (ballot, _))) = self.committed.last_key_value()
-            && self.commits_seen[&node] < index
-        {
-            let commit_term = self.leaders.iter().rev().find(|&(&term, _)| term < engine.term.0);
-            if commit_term.is_some() && ballot.round < engine.term.0 {
-                let held = engine.log.ballot_at(index);
-                let compacted = index <= engine.log.compacted().index;
-                let newer = self.committed_later(index, engine.term.0);
-                assert!(
-                    compacted || newer || held == Some(*ballot),
-                    "leader {node} of term {} lacks committed {index}",
-                    engine.term
-                );
-            }
-        }
-    }
-
-    /// Whether a leader of a later term may have committed `index` after the one of `term`
-    /// was elected.
-    fn committed_later(&self, _index: Index, term: u64) -> bool {
-        self.leaders.keys().any(|&led| term < led)
     }
 
     // Actions.
@@ -460,6 +351,7 @@ impl<R: Rules> World<R> {
         if self.nodes.contains_key(&node) {
             self.proposals_open.insert(id, node);
         }
+        self.invariants.on_proposed(id);
         let payload = Bytes::from(vec![self.next_id as u8; size]);
         self.handle(node, Input::Propose { id, payload });
         id
@@ -468,9 +360,10 @@ impl<R: Rules> World<R> {
     pub(super) fn read(&mut self, node: NodeId) -> RequestId {
         self.next_id += 1;
         let id = RequestId(self.next_id);
-        let bound = self.committed.last_key_value().map_or(Index::ZERO, |(&index, _)| index);
         if self.nodes.contains_key(&node) {
-            self.reads_open.insert(id, (node, bound));
+            self.reads_open.insert(id, node);
+            let verdict = self.invariants.on_read_asked(node, id);
+            self.keeps(verdict);
         }
         self.handle(node, Input::Read { id });
         id
@@ -487,6 +380,8 @@ impl<R: Rules> World<R> {
         for write in batch.writes {
             disk.store(write);
         }
+        let verdict = self.invariants.on_persisted(node, write);
+        self.keeps(verdict);
         self.handle(node, Input::Persisted { write });
         self.install_staged(node, write);
     }
@@ -505,6 +400,8 @@ impl<R: Rules> World<R> {
         host.history = BTreeMap::from([(meta.index, (meta.ballot, meta.time, hash))]);
         self.disks.get_mut(&node).expect("a node has a disk").applied = (meta.index, hash);
         self.mark("snapshot installed");
+        let verdict = self.invariants.on_installed(node, &meta);
+        self.keeps(verdict);
         self.handle(node, Input::Installed { meta });
     }
 
@@ -516,6 +413,8 @@ impl<R: Rules> World<R> {
             mix(host.applied.1 ^ mix(entry.index.0 ^ (id << 20) ^ (entry.ballot.round << 50)));
         host.applied = (entry.index, hash);
         host.history.insert(entry.index, (entry.ballot, entry.time, hash));
+        let verdict = self.invariants.on_apply(node, &entry);
+        self.keeps(verdict);
         let known = *self.hashes.entry(entry.index).or_insert(hash);
         assert_eq!(known, hash, "state machines differ at {}", entry.index);
         self.handle(node, Input::Applied { upto: entry.index });
@@ -685,10 +584,8 @@ impl<R: Rules> World<R> {
         for (at, &round) in terms.iter().enumerate() {
             let index = Index(at as u64 + 1);
             let ballot = Ballot { round, node: leader_of(round) };
-            let before = disk.ballot_at(index.previous()).expect("seeded in order");
             let entry =
                 Entry { index, ballot, id: None, time: ClusterTime(0), payload: Payload::Noop };
-            self.positions.insert((index, ballot), (before, None));
             disk.entries.insert(index, entry);
         }
         let round = terms.last().copied().unwrap_or_default();
@@ -719,7 +616,7 @@ impl<R: Rules> World<R> {
 
     /// What waits for its end, and where.
     pub(super) fn open_requests(&self) -> Vec<String> {
-        let reads = self.reads_open.iter().map(|(id, (node, _))| format!("{id:?} at {node}"));
+        let reads = self.reads_open.iter().map(|(id, node)| format!("{id:?} at {node}"));
         let proposals = self.proposals_open.iter().map(|(id, node)| format!("{id:?} at {node}"));
         reads.chain(proposals).collect()
     }
