@@ -70,12 +70,12 @@ pub(crate) struct Checks<P: Protocol> {
 }
 
 impl<P: Protocol> Checks<P> {
-    /// Nothing has happened yet.
-    pub(crate) fn new() -> Self {
+    /// Nothing has happened yet. The operations on these keys of clients are searched for an order.
+    pub(crate) fn new(searched: Vec<Bytes>) -> Self {
         Self {
             violation: None,
             invariants: Invariants::new(P::Engine::ORDER),
-            history: History::new(),
+            history: History::searching(searched),
             hashes: BTreeMap::new(),
             told: Index::ZERO,
             counts: BTreeMap::new(),
@@ -91,6 +91,7 @@ impl<P: Protocol> Checks<P> {
     /// How often each check was made; those never made as well.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = self.counts.clone();
+        counts.extend(self.history.counts());
         for invariant in Invariant::ALL {
             counts.insert(invariant.name(), self.invariants.checks().of(invariant));
         }
@@ -134,6 +135,12 @@ impl<P: Protocol> Checks<P> {
         if !holds {
             self.violate(invariant, node, message());
         }
+    }
+
+    /// The run is over: makes the checks that were put off.
+    pub(crate) fn finish(&mut self) {
+        let verdict = self.history.finish();
+        self.judge_history(verdict);
     }
 
     fn judge(&mut self, verdict: Result<(), quorate_consensus::invariants::Violation>) {

@@ -9,6 +9,9 @@ use crate::draws::{Chance, Draws, Site};
 /// Most clients of a run.
 pub const CLIENTS_MAX: u32 = 16;
 
+/// Keys whose operations are searched for an order.
+const SEARCHED_KEYS: u32 = 3;
+
 /// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -183,6 +186,11 @@ impl Plan {
             },
             patience: millis(10, 500, 12_000),
         }
+    }
+
+    /// Some of those keys, to be looked at closely.
+    pub fn searched_keys(&self, draws: Draws) -> Vec<Bytes> {
+        (0..self.hot_keys.min(SEARCHED_KEYS)).map(|index| self.hot_key(draws, index)).collect()
     }
 
     /// The key of this number among those that clients share.

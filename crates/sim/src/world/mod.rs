@@ -97,14 +97,16 @@ impl<P: Protocol> World<P> {
         let count = u64::from(profile.nodes());
         assert!((1..=9).contains(&profile.voters), "a cluster has one to nine voters");
         let nodes = (1..=count).map(|id| Node::new(NodeId(id))).collect();
+        let draws = Draws::new(seed);
+        let searched = profile.clients.as_ref().map(|plan| plan.searched_keys(draws));
         let mut world = Self {
-            draws: Draws::new(seed),
+            draws,
             broken,
             now: SimTime::default(),
             queue: Queue::default(),
             nodes,
             network: Network::new(count),
-            checks: Checks::new(),
+            checks: Checks::new(searched.unwrap_or_default()),
             trace: Trace::new(),
             steps: 0,
             clients: None,

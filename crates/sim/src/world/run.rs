@@ -120,6 +120,7 @@ impl<P: Protocol> World<P> {
     }
 
     fn report(mut self, seed: Seed, schedule: Vec<FaultId>, excuse: Option<Excuse>) -> Report {
+        self.checks.finish();
         let found = self.violation().cloned().map(|violation| Found {
             violation,
             step: self.steps,

@@ -25,13 +25,11 @@ pub enum Guarantee {
     NodesGoForward,
     /// The operations on each key could have happened one after another.
     Linearizable,
-    /// Transactions on several keys could have happened one after another.
-    Serializable,
 }
 
 impl Guarantee {
     /// Every promise.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::OneOutcome,
         Self::CommittedAsAsked,
         Self::RefusedMeansNever,
@@ -41,7 +39,6 @@ impl Guarantee {
         Self::NothingIsForetold,
         Self::NodesGoForward,
         Self::Linearizable,
-        Self::Serializable,
     ];
 
     /// Its name in reports.
@@ -56,7 +53,6 @@ impl Guarantee {
             Self::NothingIsForetold => "nothing-is-foretold",
             Self::NodesGoForward => "nodes-go-forward",
             Self::Linearizable => "linearizable",
-            Self::Serializable => "serializable",
         }
     }
 }

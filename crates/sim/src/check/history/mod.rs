@@ -100,6 +100,24 @@ impl History {
         self.tally
     }
 
+    /// How often each promise was looked at, by its name.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let tally = self.tally;
+        let reads = tally.linearizable_reads + tally.serializable_reads;
+        let counts = [
+            (Guarantee::OneOutcome, tally.asked - self.open.len() as u64),
+            (Guarantee::CommittedAsAsked, tally.committed),
+            (Guarantee::RefusedMeansNever, tally.refused),
+            (Guarantee::AcknowledgedIsCommitted, tally.acknowledged),
+            (Guarantee::AnswersAreTrue, tally.compared()),
+            (Guarantee::ReadsAreFresh, tally.linearizable_reads),
+            (Guarantee::NothingIsForetold, reads),
+            (Guarantee::NodesGoForward, tally.serializable_reads),
+            (Guarantee::Linearizable, self.searched().windows),
+        ];
+        counts.into_iter().map(|(guarantee, count)| (guarantee.name(), count)).collect()
+    }
+
     /// What was searched for an order.
     pub fn searched(&self) -> Searched {
         self.windows.searched()
