@@ -10,78 +10,23 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommandError, Commit, CommitId, Context, Damage, LogPosition, NodeTime, Response,
-    Rules, Step, Store, StreamId, WatchLimits, WatchRequest, Watches,
+    Command, CommitId, Context, Damage, LogPosition, NodeTime, Response, Step, Store, StreamId,
+    WatchLimits, WatchRequest, Watches,
 };
 
+use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
 use crate::compaction::{CommitPolicy, Compaction};
-use crate::incoming::{Incoming, Reaction, StagingOp};
+use crate::incoming::{Incoming, Reaction};
 use crate::meta::{members_to_bytes, meta_of};
 use crate::outgoing::Outgoing;
-use crate::reading::{ReadRequest, ReadResponse, Reading};
+use crate::reading::{ReadRequest, Reading};
 use crate::request::Ticket;
-
-/// An answer of the state machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// To a command: a deterministic refusal is an answer too.
-    Command(Result<Response, CommandError>),
-    /// To a read.
-    Read(Result<ReadResponse, CommandError>),
-    /// The read waited too long for the state machine to come this far.
-    Behind,
-}
-
-/// What the applying half tells the ordering half.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// Applied up to here.
-    Applied(Index),
-    /// The state machine is durable here, and the log below is no longer needed.
-    Compacted(Meta),
-    /// This snapshot is whole and durable, ready to be installed.
-    Staged(Meta),
-    /// The peer holds this snapshot.
-    SnapshotSent {
-        /// The peer.
-        to: NodeId,
-        /// The snapshot.
-        meta: Meta,
-    },
-    /// The transfer to the peer broke off.
-    SnapshotFailed {
-        /// The peer.
-        to: NodeId,
-    },
-    /// The state machine was replaced.
-    Installed(Meta),
-    /// How many bytes the disk has not taken yet.
-    Backlog(u64),
-    /// A command that this node wants in the log if it leads; `None` if it wants none any more.
-    Wish(Option<Bytes>),
-}
-
-/// What the host must do for the applying half.
-#[derive(Debug, Default)]
-pub struct ApplyingEffects {
-    /// For the waiting clients.
-    pub answers: Vec<(Ticket, Answer)>,
-    /// For peers; may be lost.
-    pub messages: Vec<(NodeId, SnapshotMessage)>,
-    /// For the ordering half, in order.
-    pub notes: Vec<Note>,
-    /// To be made durable in the map, then acknowledged by [`Applying::on_committed`].
-    pub commit: Option<Commit>,
-    /// To be done to the staged file in order, then acknowledged by [`Applying::on_staged`].
-    pub staging: Vec<StagingOp>,
-    /// Streams whose clients have something to take from [`Applying::watches`]. Told again each
-    /// time until it is taken.
-    pub watched: Vec<StreamId>,
-}
+use crate::rules::{Rule, Rules, Strict};
 
 /// The applying half of one node.
-pub struct Applying<R: Rules> {
+pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
     store: Store<R>,
+    rules: N,
     watches: Watches<R>,
     reading: Reading,
     /// Compactions whose client waits until the bytes are gone, by revision.
@@ -109,15 +54,29 @@ const COMMIT_BYTES_MAX: u64 = 16 << 20;
 /// A change of the backlog smaller than this is not worth a note.
 const BACKLOG_STEP_BYTES: u64 = 4 << 20;
 
-impl<R: Rules> Applying<R> {
+impl<R: quorate_kv::Rules> Applying<R> {
     /// The applying half around a store that has just been opened.
     ///
     /// `compacted` is where the log begins; transfers are numbered above `first_number`.
     pub fn new(store: Store<R>, policy: CommitPolicy, compacted: Index, first_number: u64) -> Self {
+        Self::with_rules(store, policy, compacted, first_number, Strict)
+    }
+}
+
+impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
+    /// As [`Applying::new`], by rules of which one may be broken.
+    pub fn with_rules(
+        store: Store<R>,
+        policy: CommitPolicy,
+        compacted: Index,
+        first_number: u64,
+        rules: N,
+    ) -> Self {
         let applied_told = store.position().index;
-        let rules = store.rules().clone();
+        let of_store = store.rules().clone();
         Self {
-            watches: Watches::new(WatchLimits::default(), store.revision(), rules),
+            watches: Watches::new(WatchLimits::default(), store.revision(), of_store),
+            rules,
             reading: Reading::default(),
             compacting: VecDeque::new(),
             outgoing: Outgoing::new(first_number),
@@ -247,7 +206,7 @@ impl<R: Rules> Applying<R> {
                 self.effects.messages.push((from, chunk));
             }
             SnapshotMessage::Chunk(chunk) => {
-                let reaction = self.incoming.on_chunk(now, from, chunk);
+                let reaction = self.incoming.on_chunk(now, from, chunk, &self.rules);
                 self.react(reaction);
             }
             SnapshotMessage::Held { transfer, .. } => {
@@ -286,7 +245,8 @@ impl<R: Rules> Applying<R> {
 
     /// The host has done the staging work of one drain; `Err` if it could not.
     pub fn on_staged(&mut self, now: Instant, result: Result<(), StagingFailed>) {
-        if !self.incoming.is_last_acknowledged() || !self.effects.staging.is_empty() {
+        let has_more = !self.incoming.is_last_acknowledged(&self.rules);
+        if has_more || !self.effects.staging.is_empty() {
             return;
         }
         let reaction = match result {
@@ -365,7 +325,11 @@ impl<R: Rules> Applying<R> {
         if commit.checkpoint.position != self.store.position() || self.store.has_removes() {
             self.compaction.on_dirty(now);
         }
-        self.committing = Some((commit.id, meta_of(&commit.checkpoint)));
+        let meta = meta_of(&commit.checkpoint);
+        if self.rules.breaks(Rule::CompactAboveDurable) {
+            self.effects.notes.push(Note::Compacted(meta.clone()));
+        }
+        self.committing = Some((commit.id, meta));
         self.effects.commit = Some(commit);
     }
 
@@ -390,7 +354,8 @@ impl<R: Rules> Applying<R> {
     fn serve_reads(&mut self, now: Instant) -> Result<(), Damage> {
         let applied = self.applied();
         let had_slices = self.reading.has_slices();
-        let answers = self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS)?;
+        let answers =
+            self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS, &self.rules)?;
         self.has_compaction_work |= had_slices && !answers.is_empty();
         self.effects.answers.extend(answers);
         Ok(())
@@ -467,10 +432,6 @@ impl<R: Rules> Applying<R> {
         self.effects.answers.push((ticket, answer));
     }
 }
-
-/// The host could not stage a snapshot: the bytes were wrong, or there is no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StagingFailed;
 
 /// The state machine's name for a moment of this node's clock.
 fn node_time(now: Instant) -> NodeTime {

@@ -11,6 +11,8 @@ use quorate_codec::{COMMAND_BYTES_MAX, decode_command};
 use quorate_consensus::{Ballot, Incarnation, NodeId, ProposalId};
 use quorate_kv::{Limits, validate};
 
+use crate::rules::{Rule, Rules};
+
 /// The highest sequence seen from each origin since this node started: one number per peer, since a
 /// node has one incarnation for as long as it is a member.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl ForwardGate {
         id: ProposalId,
         ballot: Ballot,
         leading: Option<Ballot>,
+        rules: &impl Rules,
     ) -> Passage {
         if ballot.node != self.node {
             return Passage::Refuse;
@@ -52,11 +55,13 @@ impl ForwardGate {
             return Passage::Drop;
         }
         let (incarnation, seen) = self.seen.entry(id.node).or_insert((id.incarnation, 0));
-        if *incarnation != id.incarnation || id.sequence <= *seen {
+        let is_late = id.sequence <= *seen && !rules.breaks(Rule::TakeTwice);
+        if *incarnation != id.incarnation || is_late {
             return Passage::Drop;
         }
         *seen = id.sequence;
-        if leading == Some(ballot) { Passage::Take } else { Passage::Refuse }
+        let takes_any = leading.is_some() && rules.breaks(Rule::TakeAnyBallot);
+        if leading == Some(ballot) || takes_any { Passage::Take } else { Passage::Refuse }
     }
 }
 
@@ -71,6 +76,7 @@ pub(crate) fn is_command(payload: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Strict;
 
     const OWN: NodeId = NodeId(1);
     const LEADING: Ballot = Ballot { round: 6, node: OWN };
@@ -80,7 +86,7 @@ mod tests {
     }
 
     fn judge(gate: &mut ForwardGate, id: ProposalId, ballot: Ballot) -> Passage {
-        gate.judge(id, ballot, Some(LEADING))
+        gate.judge(id, ballot, Some(LEADING), &Strict)
     }
 
     #[test]
@@ -106,7 +112,7 @@ mod tests {
         let lost_since = Ballot { round: 5, ..LEADING };
         assert_eq!(judge(&mut gate, id(3), lost_since), Passage::Refuse);
         assert_eq!(judge(&mut gate, id(3), lost_since), Passage::Drop);
-        assert_eq!(gate.judge(id(4), LEADING, None), Passage::Refuse);
+        assert_eq!(gate.judge(id(4), LEADING, None, &Strict), Passage::Refuse);
         assert_eq!(judge(&mut gate, id(4), LEADING), Passage::Drop);
     }
 }

@@ -10,6 +10,7 @@ use quorate_consensus::{Instant, Meta, NodeId};
 use quorate_kv::{Checkpoint, Record, Revision};
 
 use crate::meta::decode_meta_of;
+use crate::rules::{Rule, Rules};
 
 /// How long an asked-for chunk may take before it is asked for again.
 const PULL_RETRY: Duration = Duration::from_millis(500);
@@ -136,12 +137,14 @@ impl Incoming {
         now: Instant,
         from: NodeId,
         chunk: SnapshotChunk,
+        rules: &impl Rules,
     ) -> Reaction {
         let is_ours = |transfer: &&mut Transfer| transfer.is(from, chunk.transfer);
         let Some(transfer) = self.transfer.as_mut().filter(is_ours) else {
             return Reaction::default();
         };
-        if transfer.step != Step::Pulling || transfer.asked != chunk.from {
+        let is_asked = transfer.step == Step::Pulling && transfer.asked == chunk.from;
+        if !is_asked && !rules.breaks(Rule::TakeUnaskedChunk) {
             return Reaction::default();
         }
         transfer.heard_at = now;
@@ -165,10 +168,10 @@ impl Incoming {
 
     /// The host has done, or failed to do, the oldest piece it had. Whether that was the last: only
     /// then it speaks of the transfer under way.
-    pub(crate) fn is_last_acknowledged(&mut self) -> bool {
+    pub(crate) fn is_last_acknowledged(&mut self, rules: &impl Rules) -> bool {
         self.outstanding =
             self.outstanding.checked_sub(1).expect("staging ended that was not given");
-        self.outstanding == 0
+        self.outstanding == 0 || rules.breaks(Rule::ClaimEarly)
     }
 
     /// The host has done all that was asked of it.

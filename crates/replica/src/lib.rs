@@ -6,6 +6,7 @@
 //! a socket.
 
 mod applying;
+mod applying_io;
 mod compaction;
 mod forwards;
 mod incoming;
@@ -19,9 +20,11 @@ mod proposals;
 mod reading;
 mod reads;
 mod request;
+mod rules;
 mod wish;
 
-pub use applying::{Answer, Applying, ApplyingEffects, Note, StagingFailed};
+pub use applying::Applying;
+pub use applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
 pub use compaction::CommitPolicy;
 pub use incoming::StagingOp;
 pub use limits::Limits;
@@ -30,3 +33,4 @@ pub use ordering::Ordering;
 pub use ordering_io::{OrderingEffects, OrderingInput, Origin};
 pub use reading::{ReadRequest, ReadResponse};
 pub use request::{Ending, Ticket};
+pub use rules::{Mutant, Rule, Rules, Strict};

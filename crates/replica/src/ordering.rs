@@ -3,6 +3,8 @@
 //! It turns client requests into engine inputs here or messages to the leader elsewhere, and the
 //! engine's effects into work for the host and committed entries for the applying half.
 
+mod reading;
+
 use bytes::Bytes;
 use quorate_codec::peer::{ForwardedProposal, PeerMessage};
 use quorate_consensus::{
@@ -17,14 +19,16 @@ use crate::outbox::Outbox;
 use crate::proposals::{Expired, Proposals};
 use crate::reads::Reads;
 use crate::request::{Ending, Ticket};
+use crate::rules::{Rule, Rules, Strict};
 use crate::wish::Wish;
 
 /// The ordering half of one node.
 #[derive(Debug)]
-pub struct Ordering<E: Engine> {
+pub struct Ordering<E: Engine, R: Rules = Strict> {
     engine: E,
     node: NodeId,
     limits: Limits,
+    rules: R,
     proposals: Proposals,
     reads: Reads,
     gate: ForwardGate,
@@ -46,11 +50,20 @@ pub struct Ordering<E: Engine> {
 impl<E: Engine> Ordering<E> {
     /// The ordering half around an engine that has just been made.
     pub fn new(engine: E, origin: Origin, limits: Limits) -> Self {
+        Self::with_rules(engine, origin, limits, Strict)
+    }
+}
+
+impl<E: Engine, R: Rules> Ordering<E, R> {
+    /// As [`Ordering::new`], by rules of which one may be broken.
+    pub fn with_rules(engine: E, origin: Origin, limits: Limits, rules: R) -> Self {
         let status = engine.status();
+        let reuses = rules.breaks(Rule::ReuseNumbers);
+        let first_number = if reuses { 0 } else { origin.first_number() };
         Self {
             node: origin.node,
-            proposals: Proposals::new(origin.node, origin.incarnation, origin.first_number()),
-            reads: Reads::new(origin.first_number()),
+            proposals: Proposals::new(origin.node, origin.incarnation, first_number),
+            reads: Reads::new(first_number),
             gate: ForwardGate::new(origin.node, status.ballot.round),
             outbox: Outbox::default(),
             delivered: Ballot::ZERO,
@@ -64,6 +77,7 @@ impl<E: Engine> Ordering<E> {
             next_transfer: 0,
             engine,
             limits,
+            rules,
         }
     }
 
@@ -168,7 +182,7 @@ impl<E: Engine> Ordering<E> {
     fn on_engine_message(&mut self, now: Instant, from: NodeId, message: E::Message) {
         let is_usable = E::snapshot_in(&message)
             .is_none_or(|meta| meta.index <= self.reached || self.staged.as_ref() == Some(meta));
-        if is_usable {
+        if is_usable || self.rules.breaks(Rule::InstallUnheld) {
             self.engine.handle(now, Input::Message { from, message });
         }
     }
@@ -179,15 +193,6 @@ impl<E: Engine> Ordering<E> {
             return;
         }
         self.proposals.admit(ticket, command, now + self.limits.request_timeout);
-    }
-
-    fn on_read(&mut self, now: Instant, ticket: Ticket) {
-        if self.reads.len() >= self.limits.pending_max {
-            let refusal = Refusal::Overloaded { in_flight_max: self.pending_max() };
-            self.outbox.end(ticket, Ending::Refused(refusal));
-            return;
-        }
-        self.reads.admit(ticket, now + self.limits.request_timeout);
     }
 
     fn overload(&self) -> Option<Refusal> {
@@ -209,8 +214,11 @@ impl<E: Engine> Ordering<E> {
 
     /// The stream of committed entries has a gap here: what it held can no longer be observed.
     fn on_installed(&mut self, now: Instant, meta: Meta) {
+        if self.rules.breaks(Rule::RetryInstalled) {
+            self.proposals.retry_excluded(|_| true);
+        }
         for ticket in self.proposals.abandon_attempts() {
-            self.outbox.end(ticket, Ending::Unknown);
+            self.end_unknown(ticket);
         }
         self.delivered = meta.ballot;
         self.reached = meta.index;
@@ -231,7 +239,7 @@ impl<E: Engine> Ordering<E> {
                 self.outbox.blame(from, "forwarded a proposal that is not its own");
                 return;
             }
-            match self.gate.judge(id, ballot, leading) {
+            match self.gate.judge(id, ballot, leading, &self.rules) {
                 Passage::Drop => {}
                 Passage::Refuse => {
                     let leader = self.engine.leader().map(|ballot| ballot.node);
@@ -289,52 +297,11 @@ impl<E: Engine> Ordering<E> {
         self.hold = self.engine.leader().map(|ballot| (ballot, now + self.limits.proposal_retry));
     }
 
-    fn on_peer_read(&mut self, now: Instant, from: NodeId, ballot: Ballot, id: RequestId) {
-        if self.engine.leader() != Some(ballot) || ballot.node != self.node {
-            let leader = self.engine.leader().map(|ballot| ballot.node);
-            let refusal = Refusal::NotLeader { leader };
-            self.outbox.send(from, PeerMessage::ReadRefused { id, refusal });
-            return;
-        }
-        let own = self.reads.begin_remote(from, id);
-        self.engine.handle(now, Input::Read { id: own });
-    }
-
-    fn on_read_released(&mut self, from: NodeId, id: RequestId, index: Index) {
-        if self.reads.ballot_of(id).is_some_and(|ballot| ballot.node == from) {
-            let tickets = self.reads.end_round(id);
-            self.outbox.release(tickets, index);
-        }
-    }
-
-    fn on_read_refused(&mut self, now: Instant, from: NodeId, id: RequestId, refusal: Refusal) {
-        if self.reads.ballot_of(id).is_some_and(|ballot| ballot.node == from) {
-            self.refuse_round(now, id, refusal);
-        }
-    }
-
-    fn refuse_round(&mut self, now: Instant, id: RequestId, refusal: Refusal) {
-        match refusal {
-            Refusal::NotLeader { .. } | Refusal::Transferring { .. } => {
-                self.reads.retry_round(id);
-                self.hold_leader(now);
-            }
-            Refusal::Overloaded { .. }
-            | Refusal::StorageFull
-            | Refusal::Removed
-            | Refusal::Unsupported => {
-                for ticket in self.reads.end_round(id) {
-                    self.outbox.end(ticket, Ending::Refused(refusal));
-                }
-            }
-        }
-    }
-
     fn expire(&mut self, now: Instant) {
         while let Some(expired) = self.proposals.expire_next(now) {
             match expired {
                 Expired::Unattempted(ticket) => self.outbox.end(ticket, Ending::NoLeader),
-                Expired::Attempted(ticket) => self.outbox.end(ticket, Ending::Unknown),
+                Expired::Attempted(ticket) => self.end_unknown(ticket),
             }
         }
         while let Some(ticket) = self.reads.expire_next(now) {
@@ -342,9 +309,19 @@ impl<E: Engine> Ordering<E> {
         }
     }
 
+    /// It may have happened, and nobody here will ever learn whether it did.
+    fn end_unknown(&mut self, ticket: Ticket) {
+        let is_denied = self.rules.breaks(Rule::UnknownIsRefused);
+        self.outbox.end(ticket, if is_denied { Ending::NoLeader } else { Ending::Unknown });
+    }
+
     /// A read may move to another leader at once; a proposal may have left, and stays.
     fn observe_leader(&mut self, now: Instant) {
         self.leader = self.engine.leader();
+        if self.leader.is_some() && self.rules.breaks(Rule::RetryAttempted) {
+            let leader = self.leader;
+            self.proposals.retry_excluded(|under| Some(under) != leader);
+        }
         self.reads.retry_stale(self.leader, now);
         if self.hold.is_some_and(|(ballot, until)| Some(ballot) != self.leader || until <= now) {
             self.hold = None;
@@ -362,7 +339,8 @@ impl<E: Engine> Ordering<E> {
             }
         }
         self.offer_wish(now, leader);
-        if let Some(id) = self.reads.begin_round(leader, now + self.limits.read_retry) {
+        let retry_at = now + self.limits.read_retry;
+        if let Some(id) = self.reads.begin_round(leader, retry_at, &self.rules) {
             if leader.node == self.node {
                 self.engine.handle(now, Input::Read { id });
             } else {
@@ -449,31 +427,14 @@ impl<E: Engine> Ordering<E> {
                 self.on_refused(now, id, refusal);
             }
             Proposed::Refused(refusal) => self.outbox.refuse_forward(id, refusal),
+            Proposed::Displaced if self.rules.breaks(Rule::IgnoreDisplaced) => {}
             Proposed::Displaced => self.proposals.retry(id),
             Proposed::Unknown => {
                 if let Some(ticket) = self.proposals.settle(id) {
-                    self.outbox.end(ticket, Ending::Unknown);
+                    self.end_unknown(ticket);
                 }
             }
             Proposed::Committed { .. } => {}
-        }
-    }
-
-    fn on_engine_read(&mut self, now: Instant, id: RequestId, result: Result<Index, Refusal>) {
-        if let Some((origin, id)) = self.reads.end_remote(id) {
-            let answer = match result {
-                Ok(index) => PeerMessage::ReadReleased { id, index },
-                Err(refusal) => PeerMessage::ReadRefused { id, refusal },
-            };
-            self.outbox.send(origin, answer);
-            return;
-        }
-        match result {
-            Ok(index) => {
-                let tickets = self.reads.end_round(id);
-                self.outbox.release(tickets, index);
-            }
-            Err(refusal) => self.refuse_round(now, id, refusal),
         }
     }
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use quorate_consensus::{Index, Instant};
 use quorate_kv::{
-    ContentAt, Damage, HashTask, RangeRequest, RangeResponse, RangeTask, Rules, Step, Store,
-    TxnRequest, TxnResponse,
+    ContentAt, Damage, HashTask, RangeRequest, RangeResponse, RangeTask, Step, Store, TxnRequest,
+    TxnResponse,
 };
 
-use crate::applying::Answer;
+use crate::applying_io::Answer;
 use crate::request::Ticket;
+use crate::rules::{Rule, Rules};
 
 /// What a client reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +98,17 @@ impl Reading {
     }
 
     /// Serves what can be served, with at most `slice` records of large reads.
-    pub(crate) fn serve<R: Rules>(
+    pub(crate) fn serve<R: quorate_kv::Rules, N: Rules>(
         &mut self,
         now: Instant,
         applied: Index,
         store: &mut Store<R>,
         slice: usize,
+        rules: &N,
     ) -> Result<Vec<(Ticket, Answer)>, Damage> {
         let mut answers = Vec::new();
+        let is_hasty = rules.breaks(Rule::ReadBeforeApplied);
+        let applied = if is_hasty { Index(u64::MAX) } else { applied };
         while let Some((ticket, request)) = self.next_ready(applied) {
             if let Some(answer) = self.begin(ticket, request, store)? {
                 answers.push((ticket, answer));
@@ -125,7 +129,7 @@ impl Reading {
     }
 
     /// Answers a read at once, or begins its first slice.
-    fn begin<R: Rules>(
+    fn begin<R: quorate_kv::Rules>(
         &mut self,
         ticket: Ticket,
         request: ReadRequest,
@@ -158,7 +162,7 @@ impl Reading {
 
     /// Goes on with each read under way until one does not end within its slice: that one lets
     /// the others, and new entries, have their turn.
-    fn step<R: Rules>(
+    fn step<R: quorate_kv::Rules>(
         &mut self,
         store: &mut Store<R>,
         slice: usize,
@@ -194,7 +198,7 @@ impl Reading {
 }
 
 /// One slice of one read: its answer, or what is left to do.
-fn step_one<R: Rules>(
+fn step_one<R: quorate_kv::Rules>(
     store: &mut Store<R>,
     under_way: Slice,
     slice: usize,

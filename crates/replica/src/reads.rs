@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use quorate_consensus::{Ballot, Instant, NodeId, RequestId};
 
 use crate::request::Ticket;
+use crate::rules::{Rule, Rules};
 
 /// The reads of one node's clients, and those it confirms for its peers.
 #[derive(Debug)]
 pub(crate) struct Reads {
+    /// The number below all of this life, which names no round.
+    first_round: RequestId,
     next_round: u64,
     /// Tickets in no round.
     fresh: Vec<Ticket>,
@@ -34,6 +37,7 @@ impl Reads {
     /// has used before.
     pub(crate) fn new(first_round: u64) -> Self {
         Self {
+            first_round: RequestId(first_round),
             next_round: first_round,
             fresh: Vec::new(),
             rounds: BTreeMap::new(),
@@ -61,14 +65,20 @@ impl Reads {
     }
 
     /// Puts all fresh reads into one round, to be confirmed under this ballot.
-    pub(crate) fn begin_round(&mut self, under: Ballot, retry_at: Instant) -> Option<RequestId> {
+    pub(crate) fn begin_round(
+        &mut self,
+        under: Ballot,
+        retry_at: Instant,
+        rules: &impl Rules,
+    ) -> Option<RequestId> {
         let alive = &self.alive;
         self.fresh.retain(|ticket| alive.contains(ticket));
         if self.fresh.is_empty() {
             return None;
         }
         let tickets = core::mem::take(&mut self.fresh);
-        let id = self.next_id();
+        let can_reuse = self.rounds.is_empty() && rules.breaks(Rule::ReuseRound);
+        let id = if can_reuse { self.first_round } else { self.next_id() };
         self.rounds.insert(id, Round { tickets, under, retry_at });
         Some(id)
     }
@@ -148,6 +158,7 @@ impl Reads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Strict;
 
     const BALLOT: Ballot = Ballot { round: 3, node: NodeId(2) };
 
@@ -166,10 +177,10 @@ mod tests {
     #[test]
     fn reads_that_wait_share_a_round_and_later_ones_have_another() {
         let mut reads = admitted(&[1, 2]);
-        let first = reads.begin_round(BALLOT, at(9)).expect("two wait");
-        assert_eq!(reads.begin_round(BALLOT, at(9)), None);
+        let first = reads.begin_round(BALLOT, at(9), &Strict).expect("two wait");
+        assert_eq!(reads.begin_round(BALLOT, at(9), &Strict), None);
         reads.admit(Ticket(3), at(60));
-        let second = reads.begin_round(BALLOT, at(9)).expect("one waits");
+        let second = reads.begin_round(BALLOT, at(9), &Strict).expect("one waits");
         assert_eq!(reads.end_round(first), [Ticket(1), Ticket(2)]);
         assert_eq!(reads.end_round(first), []);
         assert_eq!(reads.end_round(second), [Ticket(3)]);
@@ -179,11 +190,11 @@ mod tests {
     #[test]
     fn a_round_that_is_asked_anew_has_a_new_name() {
         let mut reads = admitted(&[1]);
-        let first = reads.begin_round(BALLOT, at(9)).expect("one waits");
+        let first = reads.begin_round(BALLOT, at(9), &Strict).expect("one waits");
         reads.retry_stale(Some(BALLOT), at(8));
         assert_eq!(reads.ballot_of(first), Some(BALLOT));
         reads.retry_stale(Some(BALLOT), at(9));
-        let second = reads.begin_round(BALLOT, at(20)).expect("it waits again");
+        let second = reads.begin_round(BALLOT, at(20), &Strict).expect("it waits again");
         assert!(first < second);
         assert_eq!((reads.end_round(first), reads.ballot_of(first)), (vec![], None));
         reads.retry_stale(None, at(10));
@@ -193,14 +204,14 @@ mod tests {
     #[test]
     fn a_read_past_its_deadline_is_in_no_round() {
         let mut reads = admitted(&[1, 2]);
-        let round = reads.begin_round(BALLOT, at(9)).expect("two wait");
+        let round = reads.begin_round(BALLOT, at(9), &Strict).expect("two wait");
         assert_eq!(reads.expire_next(at(49)), None);
         assert_eq!(reads.expire_next(at(50)), Some(Ticket(1)));
         assert_eq!(reads.end_round(round), [Ticket(2)]);
         assert_eq!(reads.expire_next(at(50)), None);
         let mut reads = admitted(&[1]);
         assert_eq!(reads.expire_next(at(50)), Some(Ticket(1)));
-        assert_eq!(reads.begin_round(BALLOT, at(60)), None, "nobody waits for it");
+        assert_eq!(reads.begin_round(BALLOT, at(60), &Strict), None, "nobody waits for it");
     }
 
     #[test]

@@ -17,8 +17,10 @@ use quorate_replica::{
     Answer, Applying, CommitPolicy, Note, ReadRequest, ReadResponse, Ticket, members_to_bytes,
 };
 
+use crate::mutants::Broken;
+
 struct Half {
-    applying: Applying<Strict>,
+    applying: Applying<Strict, Broken>,
     map: Arc<MemoryMap>,
     now: Instant,
     answers: Vec<(Ticket, Answer)>,
@@ -34,7 +36,7 @@ impl Half {
         let store = Store::open(map.clone(), quorate_kv::Config::default(), Strict);
         let mut store = store.expect("a fresh map opens");
         store.set_members(members_to_bytes(&Members::of_voters([NodeId(1), PEER])));
-        let applying = Applying::new(store, policy, Index::ZERO, 0);
+        let applying = Applying::with_rules(store, policy, Index::ZERO, 0, Broken::here());
         let now = Instant::from_micros(1);
         let (answers, notes, messages) = (Vec::new(), Vec::new(), Vec::new());
         Self { applying, map, now, answers, notes, messages }
@@ -274,7 +276,7 @@ fn the_log_is_cut_below_what_is_durable_and_keeps_entries_to_catch_up() {
 }
 
 #[test]
-fn small_reads_do_not_wait_behind_the_newest_position() {
+pub(crate) fn small_reads_do_not_wait_behind_the_newest_position() {
     let mut half = Half::new(CommitPolicy::default());
     half.put_versions(3);
     let deadline = half.now + Duration::from_secs(7);

@@ -3,6 +3,7 @@
 mod disk;
 mod half;
 mod hostile;
+mod mutants;
 mod node;
 mod random;
 mod reading;

@@ -16,6 +16,7 @@ use quorate_replica::{
 };
 
 use crate::disk::Disk;
+use crate::mutants::Broken;
 
 /// How nodes are made.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) store: quorate_kv::Config,
     /// How many entries a start puts into the engine's memory.
     pub(crate) tail_max: usize,
+    /// The rule of its two halves that it breaks, if any.
+    pub(crate) broken: Broken,
 }
 
 /// What of a node waits until a test lets it go.
@@ -70,8 +73,8 @@ enum ToStore {
 
 /// A node that is up.
 pub(crate) struct Running {
-    pub(crate) ordering: Ordering<Raft>,
-    pub(crate) applying: Applying<Strict>,
+    pub(crate) ordering: Ordering<Raft, Broken>,
+    pub(crate) applying: Applying<Strict, Broken>,
     /// Requests that have not ended.
     pub(crate) open: BTreeMap<Ticket, Option<ReadRequest>>,
     to_ordering: VecDeque<OrderingInput<Message>>,
@@ -123,9 +126,10 @@ impl Node {
         let config = self.setup.config.clone();
         let engine = Raft::new(config, quorate_consensus::Strict, seed, recovered, now);
         let policy = self.setup.policy.clone();
+        let broken = self.setup.broken;
         self.up = Some(Running {
-            ordering: Ordering::new(engine, origin, self.setup.limits.clone()),
-            applying: Applying::new(store, policy, compacted, origin.first_number()),
+            ordering: Ordering::with_rules(engine, origin, self.setup.limits.clone(), broken),
+            applying: Applying::with_rules(store, policy, compacted, origin.first_number(), broken),
             open: BTreeMap::new(),
             to_ordering: VecDeque::new(),
             to_applying: VecDeque::new(),

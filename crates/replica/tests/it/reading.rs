@@ -3,8 +3,8 @@
 //! That no read is answered with too low a revision is checked by the world, for each of them.
 
 use quorate_codec::peer::PeerMessage;
-use quorate_consensus::NodeId;
 use quorate_consensus::raft::Body;
+use quorate_consensus::{Ballot, NodeId, Refusal, RequestId};
 use quorate_replica::{Answer, Ending};
 
 use crate::node::End;
@@ -46,7 +46,7 @@ fn a_read_at_a_follower_sees_what_was_acknowledged_before() {
 }
 
 #[test]
-fn a_late_answer_to_an_old_round_releases_no_newer_read() {
+pub(crate) fn a_late_answer_to_an_old_round_releases_no_newer_read() {
     let mut world = led_by_1();
     world.keeps = Some(is_released);
     let old = world.read(2);
@@ -85,6 +85,23 @@ fn only_the_node_that_was_asked_releases_a_round() {
     world.release();
     world.run_millis(100);
     world.assert_read(read);
+}
+
+#[test]
+pub(crate) fn a_read_asked_of_another_ballot_is_refused_with_the_leader() {
+    let mut world = led_by_1();
+    let ballot = world.leader().expect("node 1 leads");
+    world.keeps = Some(|_, message| matches!(message, PeerMessage::ReadRefused { .. }));
+    let others =
+        [Ballot { node: NodeId(3), ..ballot }, Ballot { round: ballot.round - 1, ..ballot }];
+    for (number, ballot) in (1 << 50..).zip(others) {
+        let id = RequestId(number);
+        world.forge(2, 1, &PeerMessage::Read { ballot, id });
+        world.settle();
+        let answer = world.kept.pop().expect("it is refused").message();
+        let refusal = Refusal::NotLeader { leader: Some(NodeId(1)) };
+        assert_eq!(answer, PeerMessage::ReadRefused { id, refusal });
+    }
 }
 
 #[test]

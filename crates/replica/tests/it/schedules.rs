@@ -138,7 +138,7 @@ fn acknowledged(world: &World) -> usize {
 }
 
 #[test]
-fn every_write_happens_as_often_as_its_client_was_told() {
+pub(crate) fn every_write_happens_as_often_as_its_client_was_told() {
     let mut writes = (0, 0);
     for seed in 0..200 {
         let world = run(seed, 3, 500, 4);

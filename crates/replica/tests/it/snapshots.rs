@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use quorate_codec::peer::{PeerMessage, SnapshotMessage, TransferId};
+use quorate_codec::peer::{PeerMessage, SnapshotChunk, SnapshotMessage, TransferId};
 use quorate_consensus::raft::{AppendResult, Body};
 use quorate_consensus::{Index, NodeId};
 use quorate_kv::Records;
@@ -108,7 +108,7 @@ fn offers(world: &World) -> BTreeSet<(NodeId, TransferId)> {
 }
 
 #[test]
-fn a_lagging_node_gets_a_snapshot_in_chunks() {
+pub(crate) fn a_lagging_node_gets_a_snapshot_in_chunks() {
     let mut world = lagging();
     let (log, map) = (&world.nodes[&NodeId(1)].disk.log, &world.nodes[&NodeId(1)].disk.map);
     let durable = map.checkpoint().expect("memory does not fail").expect("it was committed");
@@ -191,7 +191,7 @@ fn a_sender_that_restarts_midway_is_replaced() {
 }
 
 #[test]
-fn a_receiver_that_restarts_midway_begins_anew() {
+pub(crate) fn a_receiver_that_restarts_midway_begins_anew() {
     for what in [is_chunk, is_held, is_install] {
         let mut world = lagging();
         world.keeps = Some(what);
@@ -281,7 +281,7 @@ fn an_install_waits_for_the_commit_under_way() {
 }
 
 #[test]
-fn a_write_that_a_snapshot_may_contain_ends_as_unknown_and_is_never_retried() {
+pub(crate) fn a_write_that_a_snapshot_may_contain_ends_as_unknown_and_is_never_retried() {
     let mut world = World::new(3, &compacting());
     world.lead(1);
     world.keeps = Some(is_append_to_3);
@@ -300,7 +300,7 @@ fn a_write_that_a_snapshot_may_contain_ends_as_unknown_and_is_never_retried() {
 }
 
 #[test]
-fn what_the_store_did_for_a_transfer_that_was_given_up_says_nothing_about_the_next() {
+pub(crate) fn what_the_store_did_for_a_transfer_that_was_given_up_says_nothing_about_the_next() {
     let mut world = lagging();
     world.keeps = Some(is_chunk);
     world.start(3);
@@ -377,5 +377,27 @@ fn a_snapshot_that_ends_otherwise_than_offered_is_given_up() {
     assert!(!world.node(3).disk.holds_a_whole_snapshot());
     world.release();
     wait_for_3(&mut world);
+    world.heal_and_check();
+}
+
+#[test]
+pub(crate) fn a_chunk_that_was_not_asked_for_is_dropped() {
+    let mut world = lagging();
+    world.keeps = Some(is_chunk);
+    world.start(3);
+    world.run_until("the first chunk", |world| !world.kept.is_empty());
+    let flight = world.kept.remove(0);
+    let Some(SnapshotMessage::Chunk(chunk)) = snapshot(&flight.message()).cloned() else {
+        unreachable!("only chunks are kept")
+    };
+    let later = chunk.next.expect("it takes several chunks");
+    let unasked = SnapshotChunk { from: later, records: Vec::new(), ..chunk };
+    world.forge(1, 3, &PeerMessage::Snapshot(SnapshotMessage::Chunk(unasked)));
+    world.deliver(&flight);
+    world.release();
+    // Less than a sender waits before it offers again.
+    world.run_millis(1_500);
+    assert_eq!(applied(&mut world, 1), applied(&mut world, 3), "it never ends");
+    assert_eq!(offers(&world).len(), 1, "the transfer was given up");
     world.heal_and_check();
 }

@@ -13,6 +13,7 @@ use quorate_replica::{
     Answer, CommitPolicy, Limits, OrderingInput, ReadRequest, ReadResponse, Ticket,
 };
 
+use crate::mutants::Broken;
 use crate::node::{End, Node, Setup};
 
 pub(crate) type Peer = PeerMessage<Message>;
@@ -82,6 +83,7 @@ pub(crate) fn setup() -> Setup {
         policy: CommitPolicy::default(),
         store: quorate_kv::Config::default(),
         tail_max: 4,
+        broken: Broken::here(),
     }
 }
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use quorate_codec::peer::{ForwardedProposal, PeerMessage};
 use quorate_codec::{COMMAND_BYTES_MAX, decode_command, encode_command};
 use quorate_consensus::{Ballot, Incarnation, NodeId, Payload, ProposalId, Refusal, StorageState};
-use quorate_kv::{Command, PutRequest};
-use quorate_replica::{Ending, OrderingInput, Ticket};
+use quorate_kv::{Command, PutRequest, Response};
+use quorate_replica::{Answer, Ending, OrderingInput, Ticket};
 
 use crate::node::{End, Setup};
 use crate::world::{Flight, Peer, World, setup};
@@ -33,7 +33,7 @@ fn refused(refusal: Refusal) -> End {
 }
 
 #[test]
-fn a_write_at_a_follower_is_applied_once_and_answered_there() {
+pub(crate) fn a_write_at_a_follower_is_applied_once_and_answered_there() {
     let mut world = led_by_1();
     let tickets = [world.write(2), world.write(3), world.write(1)];
     world.run_millis(200);
@@ -44,7 +44,7 @@ fn a_write_at_a_follower_is_applied_once_and_answered_there() {
 }
 
 #[test]
-fn a_duplicated_forward_is_taken_once_and_never_refused() {
+pub(crate) fn a_duplicated_forward_is_taken_once_and_never_refused() {
     let mut world = led_by_1();
     world.keeps = Some(is_forward);
     let ticket = world.write(2);
@@ -85,7 +85,7 @@ fn a_forward_overtaken_by_a_later_one_is_dropped_in_silence() {
 }
 
 #[test]
-fn a_forward_to_another_ballot_is_refused_with_the_leader() {
+pub(crate) fn a_forward_to_another_ballot_is_refused_with_the_leader() {
     let mut world = led_by_1();
     let ballot = world.leader().expect("node 1 leads");
     let id = |sequence| ProposalId { node: NodeId(2), incarnation: Incarnation(200), sequence };
@@ -184,7 +184,7 @@ fn a_write_that_no_leader_was_offered_ends_as_not_happened() {
 }
 
 #[test]
-fn a_write_that_may_be_under_way_ends_as_unknown() {
+pub(crate) fn a_write_that_may_be_under_way_ends_as_unknown() {
     let mut world = led_by_1();
     world.isolated.extend([NodeId(1)]);
     let (at_leader, at_follower) = (world.write(1), world.write(2));
@@ -320,5 +320,49 @@ fn a_write_in_flight_when_its_leader_dies_is_retried_once_it_is_excluded() {
     for ticket in &tickets {
         world.assert_put(*ticket);
     }
+    world.heal_and_check();
+}
+
+#[test]
+pub(crate) fn a_displaced_write_is_sent_anew_before_the_log_here_has_caught_up() {
+    let mut world = led_by_1();
+    world.isolated.extend([NodeId(1)]);
+    let ticket = world.write(1);
+    world.settle();
+    world.run_millis(4_000);
+    let leader = world.leader().expect("the others elect").node.0;
+    world.write(leader);
+    world.run_millis(200);
+    // What displaces it is known here as soon as it arrives, and durable much later.
+    world.node(1).holds.sync = true;
+    world.isolated.clear();
+    world.run_millis(1_000);
+    assert_eq!(world.version(leader, ticket), 1, "it waits for the disk");
+    world.node(1).holds.sync = false;
+    world.run_millis(500);
+    world.assert_put(ticket);
+    world.heal_and_check();
+}
+
+#[test]
+pub(crate) fn an_entry_of_an_earlier_life_answers_no_new_request() {
+    let mut world = World::new(1, &setup());
+    world.run_until("a leader", |world| world.leader().is_some());
+    world.node(1).holds.store = true;
+    let old: Vec<Ticket> = (0..5).map(|_| world.write(1)).collect();
+    world.run_millis(100);
+    for ticket in old {
+        world.assert_put(ticket);
+    }
+    world.crash(1);
+    let now = world.now;
+    world.node(1).start(now);
+    let new = world.write(1);
+    world.run_millis(2_000);
+    let revision = world.node(1).running().applying.store().revision();
+    let Some(End::Answer(Answer::Command(Ok(Response::Put(put))))) = ended(&world, new) else {
+        panic!("it is written")
+    };
+    assert_eq!(put.revision, revision, "answered by another entry than its own");
     world.heal_and_check();
 }
