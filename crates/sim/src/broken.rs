@@ -9,6 +9,8 @@ pub enum Lesson {
     Store(quorate_kv::Rule),
     /// A rule of the log, or of the files beside it.
     Log(quorate_storage::Rule),
+    /// A rule of a node's two halves.
+    Node(quorate_replica::Rule),
 }
 
 /// The answer of every part to "is this rule broken here?" in one run.
@@ -35,5 +37,11 @@ impl quorate_kv::Rules for Broken {
 impl quorate_storage::Rules for Broken {
     fn breaks(&self, rule: quorate_storage::Rule) -> bool {
         self.0 == Some(Lesson::Log(rule))
+    }
+}
+
+impl quorate_replica::Rules for Broken {
+    fn breaks(&self, rule: quorate_replica::Rule) -> bool {
+        self.0 == Some(Lesson::Node(rule))
     }
 }

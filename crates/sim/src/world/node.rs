@@ -58,7 +58,7 @@ pub(crate) struct LogWork {
 pub(crate) struct StoreWork {
     pub(crate) queue: VecDeque<ToStore>,
     pub(crate) is_busy: bool,
-    pub(crate) staging: Option<Staging>,
+    pub(crate) staging: Option<Staging<Broken>>,
     pub(crate) begun: u64,
 }
 
@@ -70,12 +70,12 @@ pub(crate) struct Open {
 
 /// A process.
 pub(crate) struct Running<P: Protocol> {
-    pub(crate) ordering: Ordering<Watched<P::Engine>>,
-    pub(crate) applying: Applying<Broken>,
-    pub(crate) wal: Wal,
+    pub(crate) ordering: Ordering<Watched<P::Engine>, Broken>,
+    pub(crate) applying: Applying<Broken, Broken>,
+    pub(crate) wal: Wal<Broken>,
     pub(crate) reader: LogReader,
     pub(crate) records: Arc<dyn Records>,
-    pub(crate) installer: Installer,
+    pub(crate) installer: Installer<Broken>,
     pub(crate) inbox: VecDeque<OrderingInput<P::Message>>,
     pub(crate) work: VecDeque<ToApplying>,
     pub(crate) log: LogWork,

@@ -8,7 +8,7 @@ use quorate_codec::ClusterId;
 use quorate_consensus::{Engine, Members, NodeId, Seed};
 use quorate_kv::{MapError, Store};
 use quorate_replica::{Applying, Ordering, Origin, members_to_bytes};
-use quorate_storage::{OpenError, Opened, Options, open};
+use quorate_storage::{OpenError, Opened, Options, open_with};
 
 use super::World;
 use super::clock::Clock;
@@ -75,7 +75,7 @@ impl<P: Protocol> World<P> {
         self.draws.bits(ENTROPY, [node.0, u64::from(self.node(node).life)])
     }
 
-    fn open(&self, node: NodeId) -> Result<(Opened, Store<Broken>), StartFailed> {
+    fn open(&self, node: NodeId) -> Result<(Opened<Broken>, Store<Broken>), StartFailed> {
         let entropy = self.entropy(node);
         let options = Options {
             entropy,
@@ -86,13 +86,14 @@ impl<P: Protocol> World<P> {
             ..Options::new(CLUSTER, node, P::KIND, self.members())
         };
         let disk = Arc::new(self.node(node).disk.clone());
-        let opened = open(disk, Path::new(DIRECTORY), options).map_err(StartFailed::Directory)?;
+        let opened = open_with(disk, Path::new(DIRECTORY), options, self.broken)
+            .map_err(StartFailed::Directory)?;
         let store = Store::open(opened.records.clone(), self.profile.store, self.broken);
         Ok((opened, store.map_err(StartFailed::Store)?))
     }
 
     /// The two halves around what was found on the disk, as the server puts them together.
-    fn assemble(&mut self, found: (Opened, Store<Broken>)) -> Running<P> {
+    fn assemble(&mut self, found: (Opened<Broken>, Store<Broken>)) -> Running<P> {
         let (opened, mut store) = found;
         let Opened { identity, wal, reader, records, installer, recovered, cut } = opened;
         let node = identity.node;
@@ -112,14 +113,15 @@ impl<P: Protocol> World<P> {
         };
         let clock = Clock::start(self.now, self.node(node).rate);
         let first = origin.first_number();
-        let applying =
-            Applying::new(store, self.profile.policy.clone(), recovered.meta.index, first);
+        let (policy, compacted) = (self.profile.policy.clone(), recovered.meta.index);
+        let applying = Applying::with_rules(store, policy, compacted, first, self.broken);
         let seed = Seed(self.entropy(node) ^ node.0.rotate_left(32));
         let config = quorate_consensus::Config { node, ..self.profile.engine.clone() };
         let engine = Watched::new(config, self.broken, seed, recovered, clock.read(self.now));
+        let limits = self.profile.limits.clone();
         self.node_mut(node).incarnation = Some(identity.incarnation);
         Running {
-            ordering: Ordering::new(engine, origin, self.profile.limits.clone()),
+            ordering: Ordering::with_rules(engine, origin, limits, self.broken),
             applying,
             wal,
             reader,
