@@ -124,19 +124,15 @@ enum ClusterState {
 pub(crate) enum EngineName {
     /// Raft
     Raft,
-    /// Multi-Paxos, which is not in this version
+    /// Multi-Paxos
     Paxos,
 }
 
-impl EngineName {
-    /// The engine, if this version has it.
-    pub(crate) fn available(self) -> Result<EngineKind, Failure> {
-        match self {
-            Self::Raft => Ok(EngineKind::Raft),
-            Self::Paxos => Err(Failure::usage(
-                "--engine=paxos: Multi-Paxos is not in this version yet, it arrives in a later \
-                 one; use --engine=raft",
-            )),
+impl From<EngineName> for EngineKind {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Raft => Self::Raft,
+            EngineName::Paxos => Self::Paxos,
         }
     }
 }
@@ -160,7 +156,6 @@ pub(crate) struct Origins {
 impl ServeFlags {
     /// The server's settings, checked.
     pub(crate) fn into_config(self, origins: Origins) -> Result<Config, Failure> {
-        let engine = self.engine.available()?;
         if origins.listen_client_urls == Origin::Given
             && origins.advertise_client_urls == Origin::Default
         {
@@ -188,7 +183,7 @@ impl ServeFlags {
             quota_backend_bytes: quota_bytes(self.quota_backend_bytes),
             max_request_bytes: self.max_request_bytes,
             max_txn_ops: self.max_txn_ops,
-            engine,
+            engine: self.engine.into(),
             wal_segment_bytes: self.wal_segment_bytes,
         };
         config.validate().map_err(Failure::usage)?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use quorate_codec::encode_command;
 use quorate_codec::handshake::ClusterId;
-use quorate_consensus::raft;
 use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
@@ -17,9 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::ordering_thread::Shared;
-use crate::waiter::{End, Figures, ToApplying, ToOrdering};
-
-type Message = raft::Message;
+use crate::waiter::{Ask, End, Figures, Order, ToApplying};
 
 /// Most bytes of a command: every message that carries one fits its frame.
 const COMMAND_BYTES_MAX: usize = quorate_codec::COMMAND_BYTES_MAX;
@@ -40,7 +37,7 @@ pub(crate) struct Client {
 }
 
 struct Inner {
-    ordering: Sender<ToOrdering<Message>>,
+    ordering: Arc<dyn Order>,
     applying: Sender<ToApplying>,
     shared: Arc<Shared>,
     requests: Arc<Semaphore>,
@@ -65,7 +62,7 @@ impl Client {
     pub(crate) fn new(
         config: &Config,
         members: Members,
-        ordering: Sender<ToOrdering<Message>>,
+        ordering: Arc<dyn Order>,
         applying: Sender<ToApplying>,
         shared: Arc<Shared>,
     ) -> Self {
@@ -120,7 +117,7 @@ impl Client {
             return Err(ApiError::RequestTooLarge);
         }
         let _permits = self.admit(bytes.len())?;
-        match self.order(|waiter| ToOrdering::Write { command: bytes, waiter }).await? {
+        match self.order(|waiter| Ask::Write { command: bytes, waiter }).await? {
             Answer::Command(result) => result.map_err(ApiError::from),
             answer @ (Answer::Read(_) | Answer::Behind) => unreachable!("to a command: {answer:?}"),
         }
@@ -134,9 +131,7 @@ impl Client {
     ) -> Result<ReadResponse, ApiError> {
         let _permits = self.admit(0)?;
         let answer = match freshness {
-            Freshness::Linearizable => {
-                self.order(|waiter| ToOrdering::Read { request, waiter }).await?
-            }
+            Freshness::Linearizable => self.order(|waiter| Ask::Read { request, waiter }).await?,
             Freshness::Local => self.ask_locally(request).await?,
         };
         match answer {
@@ -150,7 +145,7 @@ impl Client {
     pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), ApiError> {
         let _permits = self.admit(0)?;
         let (waiter, ended) = oneshot::channel();
-        let _ = self.inner.ordering.send(ToOrdering::Transfer { to, waiter });
+        self.inner.ordering.ask(Ask::Transfer { to, waiter });
         match ended.await.map_err(|_| ApiError::Stopped)? {
             Err(Ending::Transferred(Ok(()))) => Ok(()),
             Err(Ending::Transferred(Err(error))) => Err(match error {
@@ -166,7 +161,7 @@ impl Client {
     /// What the engine is doing.
     pub(crate) async fn status(&self) -> Result<Status, ApiError> {
         let (answer, asked) = oneshot::channel();
-        let _ = self.inner.ordering.send(ToOrdering::Status(answer));
+        self.inner.ordering.ask(Ask::Status(answer));
         in_time(asked).await
     }
 
@@ -187,11 +182,10 @@ impl Client {
 
     async fn order(
         &self,
-        message: impl FnOnce(oneshot::Sender<End>) -> ToOrdering<Message>,
+        ask: impl FnOnce(oneshot::Sender<End>) -> Ask,
     ) -> Result<Answer, ApiError> {
         let (waiter, ended) = oneshot::channel();
-        // If the thread is gone, so is the waiter, and the wait below ends.
-        let _ = self.inner.ordering.send(message(waiter));
+        self.inner.ordering.ask(ask(waiter));
         ended.await.map_err(|_| ApiError::Stopped)?.map_err(error_of)
     }
 

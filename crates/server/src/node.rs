@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
+use quorate_codec::{EngineKind, Wire};
+use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 use quorate_consensus::{Config as EngineConfig, Engine, Members, NodeId, Recovered, Seed, Strict};
 use quorate_kv::{Records, Store};
@@ -27,7 +29,7 @@ use crate::ordering_thread::{OrderingThread, Outlets, Shared};
 use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all};
 use crate::store_thread::StoreThread;
 use crate::url::HttpUrl;
-use crate::waiter::{ToApplying, ToLog, ToOrdering, ToStore, Waiting};
+use crate::waiter::{Order, ToApplying, ToLog, ToOrdering, ToStore, Waiting};
 
 /// Why a node did not start.
 #[derive(Debug)]
@@ -59,12 +61,15 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-type Message = <Raft<Strict> as Engine>::Message;
+/// An engine that a server can run.
+trait ServedEngine: Engine<Rules = Strict, Message: Wire> + Send + 'static {}
+
+impl<E: Engine<Rules = Strict, Message: Wire> + Send + 'static> ServedEngine for E {}
 
 /// A running node.
 pub(crate) struct Node {
     pub(crate) client: Client,
-    ordering: Sender<ToOrdering<Message>>,
+    ordering: Arc<dyn Order>,
     applying: Sender<ToApplying>,
     store: Sender<ToStore>,
     log: Sender<ToLog>,
@@ -85,7 +90,24 @@ struct Threads {
 
 impl Node {
     /// Opens the data directory and starts everything. Peers are accepted on `peer_listeners`.
+    ///
+    /// The only place that asks which engine runs: behind it, the threads and the peers are made
+    /// for one engine, and whoever serves clients sees none.
     pub(crate) fn start(
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        entropy: u64,
+        peer_listeners: Vec<TcpListener>,
+        alarm: Alarm,
+    ) -> Result<Self, StartError> {
+        let start = match config.engine {
+            EngineKind::Raft => Self::start_with::<Raft>,
+            EngineKind::Paxos => Self::start_with::<Paxos>,
+        };
+        start(config, disk, entropy, peer_listeners, alarm)
+    }
+
+    fn start_with<E: ServedEngine>(
         config: &Config,
         disk: Arc<dyn Disk>,
         entropy: u64,
@@ -98,10 +120,10 @@ impl Node {
             Known::open(disk, &config.data_dir, alarm.clone()).map_err(StartError::Known)?;
         let members = opened.recovered.meta.members.clone();
         let urls = peer_urls(&members, identity.node);
-        let (peers, dials) = Peers::<Message>::new(&urls);
+        let (peers, dials) = Peers::<E::Message>::new(&urls);
         let peers = Arc::new(peers);
 
-        let queues = Queues::new();
+        let queues = Queues::<E::Message>::new();
         let own = Self_ {
             cluster: identity.cluster,
             engine: identity.engine,
@@ -119,12 +141,12 @@ impl Node {
         let client = Client::new(
             config,
             members,
-            queues.ordering.0.clone(),
+            Arc::new(queues.ordering.0.clone()),
             queues.applying.0.clone(),
             shared.clone(),
         );
         let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm };
-        let mut node = start_threads(parts, opened, queues, client)?;
+        let mut node = start_threads::<E>(parts, opened, queues, client)?;
         let listener = Listener { exchange: exchange.clone(), members: peers.hang_ups() };
         for socket in peer_listeners {
             node.tasks.spawn(listener.clone().serve(socket));
@@ -137,9 +159,9 @@ impl Node {
     pub(crate) fn stop(mut self) {
         self.tasks.abort_all();
         self.stopping.store(true, Memory::Relaxed);
-        // A thread that has ended already needs no telling.
-        let _ = self.ordering.send(ToOrdering::Stop);
+        self.ordering.stop();
         let _ = self.threads.ordering.join();
+        // A thread that has ended already needs no telling.
         let _ = self.applying.send(ToApplying::Stop);
         let _ = self.threads.applying.join();
         let _ = self.store.send(ToStore::Stop);
@@ -154,15 +176,15 @@ impl Node {
 
 type Queue<T> = (Sender<T>, mpsc::Receiver<T>);
 
-struct Queues {
-    ordering: Queue<ToOrdering<Message>>,
+struct Queues<M> {
+    ordering: Queue<ToOrdering<M>>,
     applying: Queue<ToApplying>,
     store: Queue<ToStore>,
     log: Queue<ToLog>,
     fetcher: Queue<FetchOrder>,
 }
 
-impl Queues {
+impl<M> Queues<M> {
     fn new() -> Self {
         Self {
             ordering: mpsc::channel(),
@@ -174,10 +196,10 @@ impl Queues {
     }
 }
 
-struct Parts<'a> {
+struct Parts<'a, M> {
     config: &'a Config,
     entropy: u64,
-    peers: Arc<Peers<Message>>,
+    peers: Arc<Peers<M>>,
     shared: Arc<Shared>,
     alarm: Alarm,
 }
@@ -200,12 +222,12 @@ fn open(config: &Config, disk: Arc<dyn Disk>, entropy: u64) -> Result<Opened, St
 }
 
 /// The two halves around what was found on the disk.
-fn halves(
+fn halves<E: ServedEngine>(
     config: &Config,
     entropy: u64,
     clock: Clock,
     opened: (Identity, Arc<dyn Records>, Recovered),
-) -> Result<(Ordering<Raft<Strict>>, Applying<quorate_kv::Strict>), StartError> {
+) -> Result<(Ordering<E>, Applying<quorate_kv::Strict>), StartError> {
     let (identity, records, recovered) = opened;
     let mut store = Store::open(records, store_config(config), quorate_kv::Strict)
         .map_err(StartError::Store)?;
@@ -221,7 +243,7 @@ fn halves(
     let applying = Applying::new(store, policy, recovered.meta.index, origin.first_number());
     let seed = Seed(entropy ^ identity.node.0.rotate_left(32));
     let engine_config = engine_config(config, identity.node);
-    let engine = Raft::new(engine_config, Strict, seed, recovered, clock.now());
+    let engine = E::new(engine_config, Strict, seed, recovered, clock.now());
     let ordering = Ordering::new(engine, origin, Limits::new(config.election_timeout));
     Ok((ordering, applying))
 }
@@ -231,17 +253,17 @@ fn store_config(config: &Config) -> quorate_kv::Config {
     quorate_kv::Config { quota_bytes, ..quorate_kv::Config::default() }
 }
 
-fn start_threads(
-    parts: Parts<'_>,
+fn start_threads<E: ServedEngine>(
+    parts: Parts<'_, E::Message>,
     opened: Opened,
-    queues: Queues,
+    queues: Queues<E::Message>,
     client: Client,
 ) -> Result<Node, StartError> {
     let clock = Clock::start();
     let Parts { config, entropy, peers, shared, alarm } = parts;
     let Opened { identity, wal, reader, records, installer, recovered, .. } = opened;
     let found = (identity, records.clone(), recovered);
-    let (ordering, applying) = halves(config, entropy, clock, found)?;
+    let (ordering, applying) = halves::<E>(config, entropy, clock, found)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let (to_ordering, ordering_inbox) = queues.ordering;
     let (to_applying, applying_inbox) = queues.applying;
@@ -293,7 +315,7 @@ fn start_threads(
     };
     Ok(Node {
         client,
-        ordering: to_ordering,
+        ordering: Arc::new(to_ordering),
         applying: to_applying,
         store: to_store,
         log: to_log,
@@ -312,10 +334,10 @@ fn spawn_reserver(
     spawn("reserver", move || run_reserver(&inbox, &log, &alarm))
 }
 
-fn spawn_fetcher(
+fn spawn_fetcher<M: Send + 'static>(
     reader: LogReader,
     inbox: mpsc::Receiver<FetchOrder>,
-    ordering: Sender<ToOrdering<Message>>,
+    ordering: Sender<ToOrdering<M>>,
     alarm: Alarm,
 ) -> Result<JoinHandle<()>, StartError> {
     spawn("fetcher", move || fetcher::run(&reader, &inbox, &ordering, &alarm))

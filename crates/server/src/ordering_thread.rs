@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::fatal::Alarm;
 use crate::fetcher::FetchOrder;
 use crate::peers::Peers;
-use crate::waiter::{ToApplying, ToLog, ToOrdering, Waiter, Waiting};
+use crate::waiter::{Ask, ToApplying, ToLog, ToOrdering, Waiter, Waiting};
 
 /// Most messages fed to the engine between two drains.
 const BATCH_MAX: usize = 4096;
@@ -125,28 +125,34 @@ impl<E: Engine> OrderingThread<E> {
 
     fn take(&mut self, message: ToOrdering<E::Message>) {
         match message {
-            ToOrdering::Write { command, waiter } => {
-                let ticket = self.writes.admit(Pending::Write(waiter));
-                self.feed(OrderingInput::Write { ticket, command });
-            }
-            ToOrdering::Read { request, waiter } => {
-                let ticket = self.writes.admit(Pending::Read(request, waiter));
-                self.feed(OrderingInput::Read { ticket });
-            }
-            ToOrdering::Transfer { to, waiter } => {
-                let ticket = self.writes.admit(Pending::Write(waiter));
-                self.feed(OrderingInput::Transfer { ticket, to });
-            }
+            ToOrdering::Ask(ask) => self.answer(ask),
             ToOrdering::Input { input, permit } => {
                 self.observe(&input);
                 self.feed(input);
                 drop(permit);
             }
-            ToOrdering::Status(answer) => {
+            ToOrdering::Stop => self.is_stopping = true,
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Write { command, waiter } => {
+                let ticket = self.writes.admit(Pending::Write(waiter));
+                self.feed(OrderingInput::Write { ticket, command });
+            }
+            Ask::Read { request, waiter } => {
+                let ticket = self.writes.admit(Pending::Read(request, waiter));
+                self.feed(OrderingInput::Read { ticket });
+            }
+            Ask::Transfer { to, waiter } => {
+                let ticket = self.writes.admit(Pending::Write(waiter));
+                self.feed(OrderingInput::Transfer { ticket, to });
+            }
+            Ask::Status(answer) => {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.ordering.status());
             }
-            ToOrdering::Stop => self.is_stopping = true,
         }
     }
 

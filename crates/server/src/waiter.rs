@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use quorate_codec::peer::SnapshotMessage;
@@ -19,20 +20,45 @@ pub(crate) type End = Result<Answer, Ending>;
 /// A client that waits. Dropping it tells the client that the server stopped.
 pub(crate) type Waiter = oneshot::Sender<End>;
 
-/// For the thread that orders.
-pub(crate) enum ToOrdering<M> {
+/// What clients ask of the thread that orders.
+pub(crate) enum Ask {
     /// A client's encoded command.
     Write { command: Bytes, waiter: Waiter },
     /// A client's linearizable read.
     Read { request: ReadRequest, waiter: Waiter },
     /// A client's wish to move leadership.
     Transfer { to: NodeId, waiter: Waiter },
-    /// Anything else that happened. The permit bounds what peers may have waiting.
-    Input { input: OrderingInput<M>, permit: Option<OwnedSemaphorePermit> },
     /// What is the engine doing?
     Status(oneshot::Sender<Status>),
+}
+
+/// For the thread that orders.
+pub(crate) enum ToOrdering<M> {
+    /// A client asks.
+    Ask(Ask),
+    /// Anything else that happened. The permit bounds what peers may have waiting.
+    Input { input: OrderingInput<M>, permit: Option<OwnedSemaphorePermit> },
     /// End.
     Stop,
+}
+
+/// The way to the thread that orders, for those who need not know which engine it runs.
+pub(crate) trait Order: Send + Sync {
+    /// Passes a client's request on. If the thread is gone, so is the waiter in it.
+    fn ask(&self, ask: Ask);
+
+    /// Tells the thread to end. One that has ended already needs no telling.
+    fn stop(&self);
+}
+
+impl<M: Send> Order for Sender<ToOrdering<M>> {
+    fn ask(&self, ask: Ask) {
+        let _ = self.send(ToOrdering::Ask(ask));
+    }
+
+    fn stop(&self) {
+        let _ = self.send(ToOrdering::Stop);
+    }
 }
 
 impl<M> From<OrderingInput<M>> for ToOrdering<M> {

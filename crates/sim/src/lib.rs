@@ -21,6 +21,6 @@ pub mod world;
 pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
 pub use profile::Profile;
-pub use protocol::{Protocol, RaftProtocol};
+pub use protocol::{PaxosProtocol, Protocol, RaftProtocol};
 pub use shrink::shrink;
 pub use world::World;

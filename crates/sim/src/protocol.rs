@@ -3,6 +3,7 @@
 use quorate_codec::peer::{PeerMessage, SnapshotMessage};
 use quorate_codec::{EngineKind, Wire};
 use quorate_consensus::invariants::Claims;
+use quorate_consensus::paxos::{self, Paxos};
 use quorate_consensus::raft::{AppendResult, Body, Raft, Verdict};
 
 use crate::broken::Broken;
@@ -49,6 +50,36 @@ impl Protocol for RaftProtocol {
             Body::Snapshot { .. } => "snapshot",
             Body::TimeoutNow => "timeout-now",
             Body::StaleTerm => "stale-term",
+        }
+    }
+}
+
+/// Multi-Paxos, simulated.
+#[derive(Clone, Copy, Debug)]
+pub enum PaxosProtocol {}
+
+impl Protocol for PaxosProtocol {
+    type Engine = Paxos<Broken>;
+    type Message = paxos::Message;
+
+    const KIND: EngineKind = EngineKind::Paxos;
+
+    fn kind(message: &Self::Message) -> &'static str {
+        match message {
+            paxos::Message::Elect { .. } => "elect",
+            paxos::Message::ElectReply { .. } => "elect-reply",
+            paxos::Message::Prepare { .. } => "prepare",
+            paxos::Message::Promise { .. } => "promise",
+            paxos::Message::Nack { .. } => "nack",
+            paxos::Message::Accept { .. } => "accept",
+            paxos::Message::Accepted { votes, .. } if votes.is_empty() => "accept-busy",
+            paxos::Message::Accepted { .. } => "accepted",
+            paxos::Message::Commit { .. } => "commit",
+            paxos::Message::CommitAck { .. } => "commit-ack",
+            paxos::Message::Learn { .. } => "learn",
+            paxos::Message::Learned { .. } => "learned",
+            paxos::Message::Snapshot { .. } => "snapshot",
+            paxos::Message::TakeOver { .. } => "take-over",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use quorate_server::HttpUrl;
+use quorate_server::{EngineKind, HttpUrl};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -42,13 +42,14 @@ impl Cluster {
     /// Starts members named `n1` and so on, with their data in this directory.
     pub(crate) fn start(
         count: usize,
+        engine: EngineKind,
         directory: &Path,
         preference: Preference,
     ) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let ports = ports::choose(count, preference)?;
         let mut members: Vec<Member> =
-            (0..count).map(|place| member(place, &ports, directory)).collect();
+            (0..count).map(|place| member(place, engine, &ports, directory)).collect();
         for member in &mut members {
             member.start()?;
         }
@@ -168,7 +169,7 @@ fn name(place: usize) -> String {
     format!("n{}", place + 1)
 }
 
-fn member(place: usize, ports: &[Ports], directory: &Path) -> Member {
+fn member(place: usize, engine: EngineKind, ports: &[Ports], directory: &Path) -> Member {
     let url = |port| HttpUrl::new(HOST, port);
     let (client, peer) = (url(ports[place].client), url(ports[place].peer));
     let all: Vec<String> = (0..)
@@ -187,6 +188,7 @@ fn member(place: usize, ports: &[Ports], directory: &Path) -> Member {
         format!("--initial-advertise-peer-urls={peer}"),
         format!("--initial-cluster={}", all.join(",")),
         "--initial-cluster-token=quorate-demo".to_owned(),
+        format!("--engine={engine}"),
         format!("--wal-segment-bytes={WAL_SEGMENT_BYTES}"),
         "--log-format=json".to_owned(),
         "--stop-with-stdin".to_owned(),

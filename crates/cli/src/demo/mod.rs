@@ -55,7 +55,6 @@ pub(crate) struct DemoFlags {
 
 /// Runs until it is told to stop.
 pub(crate) fn run(flags: &DemoFlags) -> Result<(), Failure> {
-    flags.engine.available()?;
     let folder = TempDir::with_prefix("quorate-demo-").map_err(Failure::error)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime.map_err(Failure::error)?.block_on(play(flags, folder.path()));
@@ -100,8 +99,9 @@ async fn start(flags: &DemoFlags, folder: &Path) -> Result<Cluster, Failure> {
     loop {
         let preference = if attempt == 1 { Preference::Usual } else { Preference::Any };
         let directory = folder.join(attempt.to_string());
-        let mut cluster = Cluster::start(flags.nodes.into(), &directory, preference)
-            .map_err(|error| Failure::error(format!("no member could be started: {error}")))?;
+        let mut cluster =
+            Cluster::start(flags.nodes.into(), flags.engine.into(), &directory, preference)
+                .map_err(|error| Failure::error(format!("no member could be started: {error}")))?;
         match timeout(READY_MAX, cluster.ready()).await {
             Ok(Ok(())) => return Ok(cluster),
             Ok(Err(failure)) if failure.is_listen && attempt < ATTEMPTS => attempt += 1,

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use quorate_server::EngineKind;
+
 use super::DemoFlags;
 use super::cluster::Cluster;
 use super::view::View;
@@ -24,7 +26,8 @@ pub(crate) async fn ready(cluster: &mut Cluster, took: Duration, folder: &Path, 
     let views = cluster.views().await;
     let fate = if flags.keep { "kept" } else { "deleted at the end; --keep" };
     let endpoints: Vec<String> = cluster.addresses().map(|(_, address)| address).collect();
-    say(&format!("cluster ready in {}   engine raft", seconds(took)));
+    let engine = EngineKind::from(flags.engine);
+    say(&format!("cluster ready in {}   engine {engine}", seconds(took)));
     say(&members(cluster, &views));
     say(&format!("data in {} ({fate})\n", folder.display()));
     say("try, in another terminal:");

@@ -82,9 +82,11 @@ fn joining_is_refused_to_a_member_without_data() {
 }
 
 #[test]
-fn paxos_is_refused_by_name() {
-    let refusal = config(&["--engine=paxos"]).unwrap_err();
-    assert!(refusal.to_string().contains("Multi-Paxos is not in this version yet"), "{refusal}");
+fn the_engine_is_chosen_by_name() {
+    let engine = |arguments: &[&str]| config(arguments).map(|config| config.engine).ok();
+    assert_eq!(engine(&[]), Some(EngineKind::Raft));
+    assert_eq!(engine(&["--engine=raft"]), Some(EngineKind::Raft));
+    assert_eq!(engine(&["--engine=paxos"]), Some(EngineKind::Paxos));
 }
 
 #[test]
