@@ -21,6 +21,7 @@ pub mod error;
 mod generated;
 mod request;
 mod response;
+mod watch;
 
 pub use error::{ApiError, Code};
 pub use generated::{authpb, etcdserverpb, health, mvccpb, v3electionpb, v3lockpb};

@@ -365,7 +365,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     fn tell_watches(&mut self, now: Instant) -> Result<(), Damage> {
         self.watches.catch_up(&self.store)?;
         self.watches.on_time(node_time(now));
-        self.effects.watched.extend(self.watches.ready());
+        self.effects.watched.extend(self.watches.take_ready());
         Ok(())
     }
 

@@ -62,8 +62,7 @@ pub struct ApplyingEffects {
     pub commit: Option<Commit>,
     /// To be done to the staged file in order, then acknowledged by [`Applying::on_staged`].
     pub staging: Vec<StagingOp>,
-    /// Streams whose clients have something to take from [`Applying::watches`]. Told again each
-    /// time until it is taken.
+    /// Streams whose clients have something new to take from [`Applying::watches`].
     pub watched: Vec<StreamId>,
 }
 

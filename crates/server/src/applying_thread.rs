@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::fatal::{Alarm, Failure};
 use crate::peers::Peers;
 use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
+use crate::watching::Streams;
 
 /// Most messages taken between two looks at what follows from them.
 const BATCH_MAX: usize = 1024;
@@ -29,6 +30,7 @@ pub(crate) struct ApplyingThread<M> {
     /// How long a released read may wait for its position.
     pub(crate) read_timeout: Duration,
     pub(crate) waiting: Waiting<Waiter>,
+    pub(crate) streams: Streams,
 }
 
 /// Whether the thread goes on.
@@ -90,6 +92,9 @@ impl<M: Send + 'static> ApplyingThread<M> {
             ToApplying::Installed(store, meta) => self.applying.install(*store, meta),
             ToApplying::Committing(id) => self.applying.on_committed(id),
             ToApplying::Staged(result) => self.applying.on_staged(now, result),
+            ToApplying::Watches(message) => {
+                self.streams.take(now, message, &mut self.applying)?;
+            }
             ToApplying::Figures(answer) => {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.figures());
@@ -135,6 +140,9 @@ impl<M: Send + 'static> ApplyingThread<M> {
         for (ticket, answer) in effects.answers {
             // The client may have gone.
             let _ = self.waiting.take(ticket).send(Ok(answer));
+        }
+        for stream in effects.watched {
+            self.streams.hand_out(stream, &mut self.applying);
         }
         for (to, message) in effects.messages {
             self.peers.send(to, PeerMessage::Snapshot(message));

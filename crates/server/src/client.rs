@@ -1,7 +1,7 @@
 //! What the API layers ask of the node: plain requests in, plain answers or errors out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering as Memory;
+use std::sync::atomic::{AtomicU64, Ordering as Memory};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use quorate_codec::handshake::ClusterId;
 use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
-use quorate_kv::{Command, CommandError, Response};
+use quorate_kv::{Command, CommandError, Response, StreamId};
 use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
 use crate::ordering_thread::Shared;
 use crate::waiter::{Ask, End, Figures, Order, ToApplying};
+use crate::watching::WatchClient;
 
 /// Most bytes of a command: every message that carries one fits its frame.
 const COMMAND_BYTES_MAX: usize = quorate_codec::COMMAND_BYTES_MAX;
@@ -46,6 +47,8 @@ struct Inner {
     node: NodeId,
     config: Config,
     members: Members,
+    /// Streams of watches opened so far.
+    streams: AtomicU64,
 }
 
 /// How fresh a read must be.
@@ -76,6 +79,7 @@ impl Client {
             node: config.node(),
             config: config.clone(),
             members,
+            streams: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -156,6 +160,13 @@ impl Client {
             Err(ending) => Err(error_of(ending)),
             Ok(answer) => unreachable!("to a transfer: {answer:?}"),
         }
+    }
+
+    /// Opens a stream of watches, which counts as one request for as long as it is open.
+    pub(crate) fn open_watches(&self) -> Result<WatchClient, ApiError> {
+        let [permit, _] = self.admit(0)?;
+        let stream = StreamId(self.inner.streams.fetch_add(1, Memory::Relaxed));
+        Ok(WatchClient::open(stream, self.inner.applying.clone(), permit))
     }
 
     /// What the engine is doing.

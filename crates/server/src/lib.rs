@@ -23,6 +23,7 @@ mod store_thread;
 mod url;
 mod version;
 mod waiter;
+mod watching;
 
 pub use config::{Config, ConfigError, parse_initial_cluster};
 pub use fatal::Failure;

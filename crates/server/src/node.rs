@@ -30,6 +30,7 @@ use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all
 use crate::store_thread::StoreThread;
 use crate::url::HttpUrl;
 use crate::waiter::{Order, ToApplying, ToLog, ToOrdering, ToStore, Waiting};
+use crate::watching::Streams;
 
 /// Why a node did not start.
 #[derive(Debug)]
@@ -290,6 +291,7 @@ fn start_threads<E: ServedEngine>(
         alarm: alarm.clone(),
         read_timeout: Limits::new(config.election_timeout).request_timeout,
         waiting: Waiting::default(),
+        streams: Streams::default(),
     };
     let store_thread = StoreThread {
         records,

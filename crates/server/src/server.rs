@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
 use tower::util::MapResponseLayer;
 
-use crate::api::{ClusterService, HealthService, KvService, MaintenanceService};
+use crate::api::{ClusterService, HealthService, KvService, MaintenanceService, WatchService};
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
 use crate::fatal::{Alarm, Failure};
@@ -93,7 +93,7 @@ impl Server {
         let node = Node::start(&config, disk, entropy, peer_listeners, alarm)
             .map_err(ServeError::Start)?;
         let (stop, stopped) = watch::channel(false);
-        let routes = routes(node.client.clone(), &config);
+        let routes = routes(node.client.clone(), &config, &stopped);
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         for listener in client_listeners {
             let acceptor = Acceptor {
@@ -145,7 +145,7 @@ async fn listen(urls: &[HttpUrl]) -> Result<Vec<TcpListener>, ServeError> {
     Ok(listeners)
 }
 
-fn routes(client: Client, config: &Config) -> Router {
+fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Router {
     let limit = usize::try_from(config.max_request_bytes + MESSAGE_SLACK_BYTES);
     let limit = limit.unwrap_or(usize::MAX);
     let kv = pb::kv_server::KvServer::new(KvService::new(client.clone()))
@@ -156,8 +156,16 @@ fn routes(client: Client, config: &Config) -> Router {
     let maintenance =
         pb::maintenance_server::MaintenanceServer::new(MaintenanceService::new(client.clone()))
             .max_decoding_message_size(limit);
+    let watch = WatchService::new(client.clone(), stopped.clone());
+    let watch = pb::watch_server::WatchServer::new(watch)
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(usize::MAX);
     let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
-    let grpc = Routes::new(kv).add_service(cluster).add_service(maintenance).add_service(health);
+    let grpc = Routes::new(kv)
+        .add_service(watch)
+        .add_service(cluster)
+        .add_service(maintenance)
+        .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
     grpc.prepare().into_axum_router().layer(named).fallback_service(http::routes(client))
 }

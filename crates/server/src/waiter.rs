@@ -14,6 +14,8 @@ use quorate_replica::{
 use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::watching::ToWatches;
+
 /// How a client's request ended.
 pub(crate) type End = Result<Answer, Ending>;
 
@@ -85,6 +87,8 @@ pub(crate) enum ToApplying {
     Committing(CommitId),
     /// The staging work is done, or failed.
     Staged(Result<(), StagingFailed>),
+    /// Something about watches.
+    Watches(ToWatches),
     /// How is the state machine?
     Figures(oneshot::Sender<Figures>),
     /// Commit what waits, then end.

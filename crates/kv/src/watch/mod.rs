@@ -176,9 +176,10 @@ impl<R: Rules> Watches<R> {
         !self.cursors.is_empty()
     }
 
-    /// The streams that have something for their clients.
-    pub fn ready(&self) -> impl Iterator<Item = StreamId> {
-        self.ready.iter().copied()
+    /// The streams that have something new for their clients, each told once: again when there is
+    /// more, or when something is left after [`Watches::take`].
+    pub fn take_ready(&mut self) -> BTreeSet<StreamId> {
+        core::mem::take(&mut self.ready)
     }
 
     /// What a stream's client is told next, about as many bytes of it; nothing if there is none.
@@ -187,6 +188,8 @@ impl<R: Rules> Watches<R> {
         let taken = open.take(bytes_max);
         if open.is_empty() {
             self.ready.remove(&stream);
+        } else {
+            self.ready.insert(stream);
         }
         if open.bytes() <= self.limits.outbox_bytes_max / 2 {
             for watch in open.unstick() {

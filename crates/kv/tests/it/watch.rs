@@ -66,7 +66,7 @@ impl<R: Rules> World<R> {
 
     fn told(&mut self, stream: StreamId) -> Vec<WatchResponse> {
         let told = self.watches.take(stream, usize::MAX);
-        assert!(!self.watches.ready().any(|ready| ready == stream), "all of it was taken");
+        assert!(!self.watches.take_ready().contains(&stream), "all of it was taken");
         told
     }
 }
@@ -448,4 +448,19 @@ fn one_slice_of_history_serves_all_who_are_behind() {
         .map(|response| changes(core::slice::from_ref(response)).len())
         .collect();
     assert_eq!(counts, [900, 802, 52]);
+}
+
+#[test]
+fn a_stream_is_ready_when_something_new_waits_or_something_is_left() {
+    let mut world = World::new();
+    let created = world.watches.create(START, &world.node.store, ONE, &on("k", ""));
+    created.expect("memory is sound");
+    assert_eq!(world.watches.take_ready(), [ONE].into());
+    assert!(world.watches.take_ready().is_empty(), "it was told");
+    world.put("k", "1");
+    assert_eq!(world.watches.take_ready(), [ONE].into());
+    assert_eq!(world.watches.take(ONE, 1).len(), 1);
+    assert_eq!(world.watches.take_ready(), [ONE].into(), "something is left");
+    assert_eq!(world.watches.take(ONE, 1).len(), 1);
+    assert!(world.watches.take_ready().is_empty());
 }

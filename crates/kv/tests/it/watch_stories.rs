@@ -275,7 +275,7 @@ impl<R: Rules + Copy> World<R> {
             self.watches.catch_up(&self.node.store).map_err(failed)?;
             self.take(1, usize::MAX)?;
             self.take(2, usize::MAX)?;
-            if !self.watches.is_behind() && self.watches.ready().next().is_none() {
+            if !self.watches.is_behind() && self.watches.take_ready().is_empty() {
                 break;
             }
         }

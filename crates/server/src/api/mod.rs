@@ -5,11 +5,13 @@ mod cluster;
 mod health;
 mod kv;
 mod maintenance;
+mod watch;
 
 pub(crate) use cluster::ClusterService;
 pub(crate) use health::HealthService;
 pub(crate) use kv::KvService;
 pub(crate) use maintenance::MaintenanceService;
+pub(crate) use watch::WatchService;
 
 use quorate_etcdapi::error::ApiError;
 use tonic::{Response, Status};
