@@ -96,8 +96,7 @@ impl Proposals {
             let is_kept = Some(tracked.ballot) == kept;
             if !is_kept {
                 *bytes -= tracked.bytes;
-                outcomes
-                    .push(Outcome::Proposal { id: tracked.id, result: Proposed::Unknown });
+                outcomes.push(Outcome::Proposal { id: tracked.id, result: Proposed::Unknown });
             }
             is_kept
         });

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use crate::ballot::Ballot;
 use crate::entry::{Entry, Meta};
-pub use crate::ids::{Confirmation, Span};
 use crate::ids::Index;
+pub use crate::ids::{Confirmation, Span};
 use crate::input::StorageState;
 
 /// The number of an election round, made by the node that asks and increasing while it runs: late

@@ -51,12 +51,7 @@ impl Sender<'_> {
     }
 
     /// Says that the leader is there, and what is chosen.
-    pub(super) fn commit(
-        &mut self,
-        to: NodeId,
-        progress: &mut Progress,
-        confirm: Confirmation,
-    ) {
+    pub(super) fn commit(&mut self, to: NodeId, progress: &mut Progress, confirm: Confirmation) {
         let commit = self.slots.chosen();
         progress.commit_sent = progress.commit_sent.max(Some(commit));
         if confirm != Confirmation::default() {

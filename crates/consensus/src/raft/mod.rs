@@ -40,10 +40,12 @@ pub use message::{AppendResult, Body, Cause, Confirmation, Message, Term, Verdic
 
 use crate::ballot::Ballot;
 use crate::config::{Config, Timers};
+use crate::delivery::Delivery;
 use crate::durability::Durability;
 use crate::effects::{Effects, Envelope, FetchReason, Misbehaved};
 use crate::engine::Engine;
 use crate::entry::Meta;
+use crate::handover::Handover;
 use crate::ids::{Index, NodeId, Seed, WriteId};
 use crate::input::{Input, StorageState};
 use crate::log::Log;
@@ -54,10 +56,8 @@ use crate::status::{Fingerprint, Status, Summary};
 use crate::time::Instant;
 use crate::trace::{Reason, TraceEvent, What};
 use crate::write::{Recovered, Write};
-use commit::Delivery;
 use reconfigure::Configurations;
 use role::{Follower, Haste, State};
-use transfer::Handover;
 
 /// A Raft node.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use super::message::Confirmation;
 use crate::config::{Config, Timers};
-use crate::entry::Meta;
 use crate::ids::Index;
 use crate::input::StorageState;
+use crate::snapshots::SnapshotStage;
 use crate::status::Flow;
 use crate::time::Instant;
 
@@ -53,22 +53,6 @@ pub(super) struct Asked {
     pub at: Instant,
     /// Its last entry: taken too if the position before the first was.
     pub end: Index,
-}
-
-/// How far a snapshot for a peer has come. Every stage ends by itself: a peer never stays here
-/// because one report was lost (etcd#10225).
-#[derive(Clone, Debug)]
-pub(super) enum SnapshotStage {
-    /// The host is to be asked.
-    Wanted,
-    /// The host was asked.
-    Requested { since: Instant },
-    /// The peer holds its bytes and is to be told to install it.
-    Held { meta: Box<Meta>, told: u32 },
-    /// The peer was told.
-    Told { meta: Box<Meta>, told: u32, since: Instant },
-    /// The host gave up; it is asked again after a while.
-    Failed { since: Instant },
 }
 
 /// Messages with entries that are not answered yet.
@@ -202,40 +186,6 @@ impl Progress {
             FlowState::Probe(_) => Flow::Probe,
             FlowState::Stream => Flow::Stream,
             FlowState::Snapshot(_) => Flow::Snapshot,
-        }
-    }
-}
-
-impl SnapshotStage {
-    /// How long a host may be silent about a snapshot it was asked for, in election timeouts: it
-    /// streams gigabytes, but it always ends by saying so.
-    const SILENCE_MAX: u32 = 60;
-
-    /// How often a peer is told before its host is taken to have lost the bytes.
-    const TOLD_MAX: u32 = 10;
-
-    /// Takes the next step if this one has taken too long.
-    fn resume(&mut self, now: Instant, election_timeout: Duration) {
-        let is_over = |since: Instant, times: u32| since + election_timeout * times <= now;
-        let next = match self {
-            Self::Requested { since } if is_over(*since, Self::SILENCE_MAX) => Self::Wanted,
-            Self::Failed { since } if is_over(*since, 1) => Self::Wanted,
-            Self::Told { since, told, .. } if is_over(*since, 1) && *told == Self::TOLD_MAX => {
-                Self::Wanted
-            }
-            Self::Told { meta, told, since } if is_over(*since, 1) => {
-                Self::Held { meta: meta.clone(), told: *told }
-            }
-            _ => return,
-        };
-        *self = next;
-    }
-
-    /// The peer is at work on it.
-    fn extend(&mut self, now: Instant) {
-        if let Self::Told { since, told, .. } = self {
-            *since = now;
-            *told = 1;
         }
     }
 }

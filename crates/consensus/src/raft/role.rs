@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use super::Raft;
 use super::message::{Cause, Confirmation, Term};
 use super::progress::Progress;
-use super::reads::Reads;
 use crate::ballot::Promise;
 use crate::ids::{Index, NodeId, WriteId};
+use crate::outcome::Refusal;
+use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
 use crate::status::Role;
 use crate::time::{ClusterTime, Instant};
@@ -151,7 +152,7 @@ impl<R: Rules> Raft<R> {
     /// Answers what waited for this node as the leader. Proposals wait on: they may be committed.
     fn end_leadership(&mut self, reads: Reads, leader: Option<NodeId>) {
         if !self.rules.breaks(Rule::DropReads) {
-            self.refuse_reads(reads, leader);
+            reads.refuse(Refusal::NotLeader { leader }, &mut self.effects.outcomes);
         }
         if self.rules.breaks(Rule::DisplaceWhenDeposed) {
             self.proposals.exclude(|_| true, &mut self.effects.outcomes);

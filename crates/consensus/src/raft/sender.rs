@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::message::{Body, Confirmation, Message, Term};
-use super::progress::{Asked, FlowState, Progress, SnapshotStage};
+use super::progress::{Asked, FlowState, Progress};
 use crate::config::Config;
 use crate::effects::{Effects, Envelope, Fetch, FetchReason, SendSnapshot};
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId};
 use crate::log::{Log, Position};
+use crate::snapshots::SnapshotStep;
 use crate::time::Instant;
 use crate::trace::{Reason, TraceEvent, What};
 
@@ -181,22 +182,18 @@ impl Sender<'_> {
     /// Does what the snapshot for a peer waits for, if that is the leader's to do.
     fn snapshot(&mut self, to: NodeId, progress: &mut Progress) {
         let FlowState::Snapshot(stage) = &mut progress.flow else { return };
-        match stage {
-            SnapshotStage::Wanted => {
-                *stage = SnapshotStage::Requested { since: self.now };
+        match stage.advance(self.now) {
+            None => {}
+            Some(SnapshotStep::Request) => {
                 let at_least = self.log.compacted().index.max(Index(1));
                 self.effects.snapshots.push(SendSnapshot { to, at_least });
                 let what = What::SnapshotNeeded { peer: to };
                 self.effects.trace.push(TraceEvent { what, reason: Reason::Compacted });
             }
-            SnapshotStage::Held { meta, told } => {
-                let snapshot = (**meta).clone();
-                let told = *told + 1;
-                *stage = SnapshotStage::Told { meta: meta.clone(), told, since: self.now };
+            Some(SnapshotStep::Tell(meta)) => {
                 progress.sent_at = self.now;
-                self.push(to, Body::Snapshot { meta: snapshot });
+                self.push(to, Body::Snapshot { meta });
             }
-            _ => {}
         }
     }
 

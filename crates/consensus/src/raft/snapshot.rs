@@ -3,13 +3,14 @@
 
 use super::Raft;
 use super::message::{AppendResult, Body};
-use super::progress::{FlowState, SnapshotStage};
+use super::progress::FlowState;
 use super::role::State;
 use crate::engine::Engine;
 use crate::entry::Meta;
 use crate::ids::{Index, NodeId};
 use crate::log::Position;
 use crate::rules::{Rule, Rules};
+use crate::snapshots::SnapshotStage;
 use crate::trace::{Reason, What};
 use crate::write::Write;
 

@@ -2,29 +2,16 @@
 //! a parting word when the disk has stalled.
 
 use super::Raft;
-use super::message::{Body, Cause, Term};
+use super::message::{Body, Cause};
 use super::role::State;
 use crate::config::Timers;
+use crate::handover::Handover;
 use crate::ids::{NodeId, RequestId};
 use crate::input::StorageState;
 use crate::outcome::{Outcome, TransferError};
 use crate::rules::{Rule, Rules};
 use crate::time::Instant;
 use crate::trace::{Reason, What};
-
-/// Leadership on its way to another node. Proposals are refused meanwhile, but never longer than
-/// an election timeout, and only in the term it began in (hashicorp/raft#696).
-///
-/// It outlives the leadership until it is known who leads, so that the request ends with the truth.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Handover {
-    /// Who asked; nobody, when the disk is full.
-    id: Option<RequestId>,
-    to: NodeId,
-    term: Term,
-    deadline: Instant,
-    is_told: bool,
-}
 
 impl<R: Rules> Raft<R> {
     /// A client asks that `to` lead.
@@ -50,7 +37,8 @@ impl<R: Rules> Raft<R> {
     fn hand_over_to(&mut self, id: Option<RequestId>, to: NodeId, reason: Reason) {
         self.end_handover(Err(TransferError::TimedOut));
         let deadline = self.now + self.config.election_timeout;
-        self.handover = Some(Handover { id, to, term: self.term, deadline, is_told: false });
+        let ballot = self.term.ballot(self.config.node);
+        self.handover = Some(Handover { id, to, ballot, deadline, is_told: false });
         self.trace(What::HandingOver { to }, reason);
         self.continue_handover();
     }
@@ -58,7 +46,7 @@ impl<R: Rules> Raft<R> {
     /// The node that leadership is being handed to.
     pub(super) fn handing_over_to(&self) -> Option<NodeId> {
         let handover = self.handover.as_ref()?;
-        let is_current = matches!(self.state, State::Leader(_)) && handover.term == self.term;
+        let is_current = matches!(self.state, State::Leader(_)) && handover.ballot.round == self.term.0;
         is_current.then_some(handover.to)
     }
 

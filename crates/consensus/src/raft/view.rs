@@ -1,12 +1,10 @@
 //! What an engine shows of itself: the status for people, the fingerprint for search.
 
-use bytes::{BufMut, BytesMut};
-
 use super::Raft;
 use super::progress::FlowState;
 use super::role::State;
-use crate::ballot::Ballot;
-use crate::ids::{Index, NodeId};
+use crate::canon::Canon;
+use crate::ids::Index;
 use crate::rules::Rules;
 use crate::status::{Fingerprint, PeerStatus, Status, Summary};
 
@@ -67,7 +65,7 @@ impl<R: Rules> Raft<R> {
     /// Whoever compares two states also compares what each has on its disk and on the way there:
     /// that decides what the batches make durable which are not acknowledged yet.
     pub(super) fn canonical(&self) -> Fingerprint {
-        let mut canon = Canon(BytesMut::new());
+        let mut canon = Canon::default();
         canon.number(self.term.0);
         canon.node(self.vote);
         canon.node(self.term_leader);
@@ -86,7 +84,7 @@ impl<R: Rules> Raft<R> {
         }
         canon.node(self.handing_over_to());
         canon.number(self.storage as u64);
-        Fingerprint(canon.0.freeze())
+        canon.finish()
     }
 
     fn put_log(&self, canon: &mut Canon) {
@@ -151,43 +149,6 @@ impl<R: Rules> Raft<R> {
             canon.number(progress.confirmed.0);
             canon.index(progress.commit_sent);
             canon.number(progress.storage as u64);
-        }
-    }
-}
-
-/// Numbers one after another.
-struct Canon(BytesMut);
-
-impl Canon {
-    fn number(&mut self, number: u64) {
-        self.0.put_u64_le(number);
-    }
-
-    fn index(&mut self, index: Index) {
-        self.number(index.0);
-    }
-
-    fn ballot(&mut self, ballot: Ballot) {
-        self.number(ballot.round);
-        self.number(ballot.node.0);
-    }
-
-    fn node(&mut self, node: Option<NodeId>) {
-        self.number(node.unwrap_or_default().0);
-    }
-
-    /// What has no numbers of its own. Told apart from what follows by its length.
-    fn text(&mut self, value: &impl core::fmt::Debug) {
-        let text = format!("{value:?}");
-        self.number(text.len() as u64);
-        self.0.put_slice(text.as_bytes());
-    }
-
-    fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {
-        self.number(votes.len() as u64);
-        for (node, &granted) in votes {
-            self.number(node.0);
-            self.number(u64::from(granted));
         }
     }
 }
