@@ -81,6 +81,9 @@ pub enum Rule {
     CountRefusedVotes,
     /// A candidate counts a vote that was given to it in an older term.
     CountLateVotes,
+    /// All wait equally long before they campaign and nobody gives way, so that those who start
+    /// together split the votes for ever (Raft paper, §5.2).
+    NoSpread,
     /// A learner campaigns.
     LearnerCampaigns,
     /// A request of an older term is not told the newer one (redpanda#31547).
@@ -201,7 +204,7 @@ impl Rule {
     ];
 
     /// The rules of Raft, so that a test can break each in turn.
-    pub const RAFT: [Self; 42] = [
+    pub const RAFT: [Self; 43] = [
         Self::VoteBeforeDurable,
         Self::AcknowledgeBeforeDurable,
         Self::CountOwnUndurable,
@@ -224,6 +227,7 @@ impl Rule {
         Self::CampaignBeforeDurable,
         Self::CountRefusedVotes,
         Self::CountLateVotes,
+        Self::NoSpread,
         Self::LearnerCampaigns,
         Self::StaleTermUnanswered,
         Self::LeadOldTerm,

@@ -25,7 +25,16 @@ impl<R: Rules> Raft<R> {
             StorageState::Writable => timeout,
             StorageState::Full => timeout * 2,
         };
-        self.now + self.random.duration(patience, timeout)
+        self.now + self.pause(patience, timeout)
+    }
+
+    /// A random time, at least `least` and less than `spread` more: those who start together do
+    /// not go on together (Raft paper §5.2).
+    fn pause(&mut self, least: Duration, spread: Duration) -> Duration {
+        if self.rules.breaks(Rule::NoSpread) {
+            return least;
+        }
+        self.random.duration(least, spread)
     }
 
     /// The first election deadline after a start.
@@ -39,7 +48,7 @@ impl<R: Rules> Raft<R> {
             return self.now;
         }
         let least = self.config.heartbeat_interval * 2;
-        self.now + self.random.duration(least, self.config.election_timeout / 2)
+        self.now + self.pause(least, self.config.election_timeout / 2)
     }
 
     /// When to ask again after a pre-vote that was not won. Asking disturbs nobody.
@@ -48,7 +57,7 @@ impl<R: Rules> Raft<R> {
             Haste::Calm => self.config.election_timeout / 2,
             Haste::Hurried => self.config.election_timeout / 10,
         };
-        self.now + self.random.duration(pause, pause)
+        self.now + self.pause(pause, pause)
     }
 
     /// The deadline of a node that does not lead.
@@ -213,7 +222,8 @@ impl<R: Rules> Raft<R> {
         // Of two that ask each other at the same time, the same one gives way at both ends, so that
         // they do not go on to split the votes.
         let asks_too = matches!(self.state, State::PreCandidate(_));
-        if asks_too && (last, from) < (own, self.config.node) {
+        let gives_way = !self.rules.breaks(Rule::NoSpread);
+        if gives_way && asks_too && (last, from) < (own, self.config.node) {
             return Some(Reason::Outranked);
         }
         None
