@@ -168,7 +168,7 @@ impl Invariants {
         self.check_chosen(node, id)
     }
 
-    /// A node takes a slot for chosen; `is_news` unless it knew so when it started.
+    /// A node takes a slot for chosen; `is_news` unless it knew so when it was first seen.
     pub(super) fn on_learned(
         &mut self,
         place: usize,

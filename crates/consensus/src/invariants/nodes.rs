@@ -75,6 +75,8 @@ pub(super) struct Node {
     votes: Vec<Vote>,
     /// The configurations in its log, ascending.
     pub(super) configurations: Vec<Configuration>,
+    /// What it knew to be committed when it was first seen: nobody watched that happen.
+    pub(super) adopted: Index,
     /// The last entry handed to its host.
     pub(super) delivered: Index,
     /// The last entry its state machine applied.
@@ -149,6 +151,7 @@ impl Nodes {
             seen: None,
             votes: Vec::new(),
             configurations: Vec::new(),
+            adopted: Index::ZERO,
             delivered: Index::ZERO,
             applied: Index::ZERO,
         });

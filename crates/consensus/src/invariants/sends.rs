@@ -20,7 +20,7 @@ impl Invariants {
         }
     }
 
-    fn on_claim(&mut self, from: NodeId, claim: &Claim<'_>) -> Verdict {
+    pub(super) fn on_claim(&mut self, from: NodeId, claim: &Claim<'_>) -> Verdict {
         let place = self.nodes.started(from);
         match *claim {
             Claim::AsksFirst { round } => self.on_asks_first(place, round),

@@ -19,6 +19,11 @@ impl Invariants {
     pub fn on_start(&mut self, node: NodeId, found: &Recovered) -> Verdict {
         let place = self.nodes.admit(node);
         let log = Log::recovered(found);
+        self.nodes.at_mut(place).configurations.clear();
+        self.configure(place, found.meta.index, &found.meta.members)?;
+        for (index, members) in &found.configurations {
+            self.configure(place, *index, members)?;
+        }
         let is_new = self.nodes.at(place).life == Life::Lost;
         if is_new {
             self.adopt(place, &log)?;
@@ -30,14 +35,11 @@ impl Invariants {
         known.life = Life::Up;
         known.starts += 1;
         known.seen = None;
+        let committed = found.hard.committed.max(found.applied);
+        known.adopted = if is_new { committed } else { Index::ZERO };
         known.delivered = found.applied;
         known.applied = found.applied;
         known.mirror.restart();
-        known.configurations.clear();
-        self.configure(place, found.meta.index, &found.meta.members)?;
-        for (index, members) in &found.configurations {
-            self.configure(place, *index, members)?;
-        }
         let holds = found.meta.index <= found.applied && found.applied <= log.last();
         self.checks.ensure(Invariant::CompactionOrder, node, holds, || {
             format!(

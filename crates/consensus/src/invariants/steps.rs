@@ -186,14 +186,15 @@ impl Invariants {
         let base = self.nodes.at(place).mirror.issued.base.index;
         let from = before.map_or(Index::ZERO, |before| before.committed).max(base);
         for index in (from.0 + 1..=now.committed.0).map(Index) {
-            self.on_commit(place, index, before.is_some(), now.ballot.round)?;
+            self.on_commit(place, index, now.ballot.round)?;
         }
         Ok(())
     }
 
-    /// A node takes a position for committed; `is_news` unless it knew so when it started.
-    fn on_commit(&mut self, place: usize, index: Index, is_news: bool, round: u64) -> Verdict {
+    /// A node takes a position for committed.
+    fn on_commit(&mut self, place: usize, index: Index, round: u64) -> Verdict {
         let node = self.nodes.at(place).id;
+        let is_news = self.nodes.at(place).adopted < index;
         let held = self.nodes.at(place).mirror.issued.held(index);
         self.checks.ensure(Invariant::StateMachineSafety, node, held.is_some(), || {
             format!("{node} commits {index}, which its log lacks")

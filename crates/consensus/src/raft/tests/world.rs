@@ -59,17 +59,6 @@ impl Disk {
         }
     }
 
-    pub(super) fn last(&self) -> Index {
-        self.entries.last_key_value().map_or(self.meta.index, |(&index, _)| index)
-    }
-
-    pub(super) fn ballot_at(&self, index: Index) -> Option<Ballot> {
-        if index == self.meta.index {
-            return Some(self.meta.ballot);
-        }
-        self.entries.get(&index).map(|entry| entry.ballot)
-    }
-
     /// What a start finds, with the newest `in_memory` entries.
     pub(super) fn recovered(&self, in_memory: usize) -> Recovered {
         let mut ballots: Vec<BallotRun> = Vec::new();

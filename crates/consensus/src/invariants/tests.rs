@@ -1,1 +1,0 @@
-//! Each invariant can be violated: a small bad story, and the name it must be told by.
