@@ -39,7 +39,8 @@ pub(crate) struct Compaction {
     dirty_since: Option<Instant>,
 }
 
-/// Durable positions are remembered at least this far apart, so that few are.
+/// Durable positions are remembered at least this far apart, so that few are; or a quarter of
+/// the entries between two cuts, if that is less.
 const SPACING_ENTRIES: u64 = 256;
 
 impl Compaction {
@@ -68,7 +69,8 @@ impl Compaction {
     pub(crate) fn on_durable(&mut self, meta: Meta) -> Option<Meta> {
         let reached = meta.index.0;
         let newest = self.durable.back().map_or(self.compacted, |meta| meta.index.0);
-        if reached >= newest + SPACING_ENTRIES {
+        let spacing = SPACING_ENTRIES.min(self.policy.snapshot_count / 4);
+        if reached >= newest + spacing {
             self.durable.push_back(meta);
         }
         if reached < self.compacted + self.policy.snapshot_count {

@@ -6,6 +6,7 @@
 //! build, so a violation is found once and replayed for ever.
 
 pub mod broken;
+pub mod campaign;
 pub mod check;
 pub mod clients;
 pub mod draws;
@@ -20,7 +21,7 @@ pub mod world;
 
 pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
-pub use profile::Profile;
+pub use profile::{Named, Profile};
 pub use protocol::{PaxosProtocol, Protocol, RaftProtocol};
 pub use shrink::shrink;
 pub use world::World;

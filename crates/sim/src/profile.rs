@@ -1,5 +1,9 @@
 //! What a run is like: how many nodes, how big, how fast, and what goes wrong.
 
+mod draw;
+
+use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -55,6 +59,105 @@ pub struct Timing {
     pub disk: Span,
     /// From a process's end to its next start.
     pub restart: Span,
+}
+
+/// A family of runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// Nothing goes wrong, everything has its usual size.
+    Calm,
+    /// Anything may go wrong: each seed draws its own mix.
+    #[default]
+    Default,
+    /// Processes and machines end, pause and come back.
+    Crashes,
+    /// Frames suffer.
+    Network,
+    /// Disks fail, fill up, stall and rot.
+    Disks,
+    /// Clocks and processes run fast, slow and by leaps.
+    Clocks,
+    /// Some nodes cannot reach some others.
+    Partial,
+}
+
+impl Named {
+    /// Every family.
+    pub const ALL: [Self; 7] = [
+        Self::Calm,
+        Self::Default,
+        Self::Crashes,
+        Self::Network,
+        Self::Disks,
+        Self::Clocks,
+        Self::Partial,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Default => "default",
+            Self::Crashes => "crashes",
+            Self::Network => "network",
+            Self::Disks => "disks",
+            Self::Clocks => "clocks",
+            Self::Partial => "partial",
+        }
+    }
+
+    /// Whether its runs may have faults of this kind.
+    pub const fn has(self, kind: FaultKind) -> bool {
+        match kind {
+            FaultKind::Loss
+            | FaultKind::Duplicate
+            | FaultKind::LateDuplicate
+            | FaultKind::Delay
+            | FaultKind::Corrupt
+            | FaultKind::SlowLink => matches!(self, Self::Default | Self::Network),
+            FaultKind::Reset | FaultKind::Partition | FaultKind::Flapping => {
+                matches!(self, Self::Default | Self::Network | Self::Partial)
+            }
+            FaultKind::Kill
+            | FaultKind::Blackout
+            | FaultKind::RecoveryCrash
+            | FaultKind::Absence
+            | FaultKind::Wipe
+            | FaultKind::RollingRestart => matches!(self, Self::Default | Self::Crashes),
+            FaultKind::PowerLoss => matches!(self, Self::Default | Self::Crashes | Self::Disks),
+            FaultKind::Pause => matches!(self, Self::Default | Self::Crashes | Self::Clocks),
+            FaultKind::WriteFails
+            | FaultKind::SyncFails
+            | FaultKind::ShortWrite
+            | FaultKind::ReadFails
+            | FaultKind::DiskFull
+            | FaultKind::DiskStall
+            | FaultKind::SlowDisk
+            | FaultKind::Rot => matches!(self, Self::Default | Self::Disks),
+            FaultKind::SlowNode | FaultKind::ClockRate | FaultKind::ClockJump => {
+                matches!(self, Self::Default | Self::Clocks)
+            }
+            FaultKind::Transfer => !matches!(self, Self::Calm),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Not the name of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoProfile;
+
+impl FromStr for Named {
+    type Err = NoProfile;
+
+    fn from_str(text: &str) -> Result<Self, NoProfile> {
+        Self::ALL.into_iter().find(|named| named.name() == text).ok_or(NoProfile)
+    }
 }
 
 /// A run, but for its seed.

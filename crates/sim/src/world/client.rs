@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_consensus::NodeId;
+use quorate_consensus::{Ballot, NodeId};
 use quorate_replica::{Answer, Ending, Ticket};
 
 use super::World;
@@ -61,6 +61,11 @@ impl<P: Protocol> World<P> {
     pub(super) fn leader(&self) -> Option<NodeId> {
         let known = self.nodes.iter().filter_map(|node| node.running.as_ref()?.ordering.leader());
         known.max().map(|ballot| ballot.node)
+    }
+
+    /// Whom a node takes for the leader, and of which ballot.
+    pub(super) fn leader_of(&self, node: NodeId) -> Option<Ballot> {
+        self.node(node).running.as_ref()?.ordering.leader()
     }
 
     /// Has a client ask a node. The ticket is the caller's choice, used once in a run; those of
