@@ -6,6 +6,7 @@
 //! build, so a violation is found once and replayed for ever.
 
 pub mod broken;
+pub mod campaign;
 pub mod check;
 pub mod clients;
 pub mod draws;

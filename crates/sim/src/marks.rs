@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use quorate_codec::EngineKind;
 use quorate_consensus::{Outcome, Proposed, Reason, Role, What};
 
 use crate::world::trace::Fact;
@@ -144,6 +145,16 @@ impl Mark {
     /// Its name in tables: the variant's.
     pub fn name(self) -> String {
         format!("{self:?}")
+    }
+
+    /// Whether runs of this engine can come by it: Paxos votes for no log and removes nothing.
+    pub const fn is_met_by(self, engine: EngineKind) -> bool {
+        match self {
+            Self::VoteLogBehind | Self::VoteTaken | Self::ConflictTruncated | Self::Backtracked => {
+                matches!(engine, EngineKind::Raft)
+            }
+            _ => true,
+        }
     }
 
     /// The mark that a line of the trace stands for, if any.

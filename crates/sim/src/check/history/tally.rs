@@ -26,6 +26,20 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.committed += other.committed;
+        self.acknowledged += other.acknowledged;
+        self.declined += other.declined;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.linearizable_reads += other.linearizable_reads;
+        self.serializable_reads += other.serializable_reads;
+        self.unanswered_reads += other.unanswered_reads;
+        self.transfers += other.transfers;
+    }
+
     /// Answers that were compared with the model.
     pub fn compared(&self) -> u64 {
         self.acknowledged + self.linearizable_reads + self.serializable_reads
