@@ -8,6 +8,7 @@
 
 mod commands;
 mod guarantee;
+pub mod observed;
 mod project;
 pub mod search;
 mod tally;

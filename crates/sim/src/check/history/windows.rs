@@ -200,11 +200,11 @@ impl Window {
 }
 
 impl Work {
-    /// What it may turn out to have been.
+    /// What it may turn out to have been. What is not committed was not seen by anybody.
     fn events(&self) -> impl Iterator<Item = Event<OnKey>> + '_ {
         let effects = match &self.what {
-            What::Read => &[][..],
-            What::Command { effects, .. } => effects,
+            What::Command { effects, happened: Some(_), .. } => effects,
+            What::Command { .. } | What::Read => &[][..],
         };
         let invoked = self.invoked;
         effects.iter().cloned().map(move |action| Event { invoked, returned: None, action })

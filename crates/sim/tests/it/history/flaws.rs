@@ -28,7 +28,7 @@ fn a_service_that_keeps_its_promises_passes() {
     let mut total = Tally::default();
     let mut windows = Searched::default();
     let mut never = 0;
-    for seed in 0..30 {
+    for seed in 0..12 {
         let (tally, searched, missing) = match run(seed, Flaw::None) {
             Ok(found) => found,
             Err(violation) => panic!("seed {seed}: {violation}"),
@@ -46,12 +46,12 @@ fn a_service_that_keeps_its_promises_passes() {
         never += missing;
     }
     println!("{total:?} {windows:?}, {never} unknown commands never happened");
-    assert!(5_000 < total.acknowledged && 50 < total.declined, "{total:?}");
-    assert!(100 < total.refused && 100 < total.unknown, "{total:?}");
-    assert!(2_000 < total.linearizable_reads && 500 < total.serializable_reads, "{total:?}");
+    assert!(4_000 < total.acknowledged && 40 < total.declined, "{total:?}");
+    assert!(50 < total.refused && 50 < total.unknown, "{total:?}");
+    assert!(1_500 < total.linearizable_reads && 300 < total.serializable_reads, "{total:?}");
     assert!(0 < never, "some unknown commands never happen");
-    assert!(300 < windows.windows && 10_000 < windows.operations, "{windows:?}");
-    assert!(windows.undecided * 10 < windows.windows, "{windows:?}");
+    assert!(150 < windows.windows && 5_000 < windows.operations, "{windows:?}");
+    assert!(windows.undecided == 0, "{windows:?}");
 }
 
 #[test]

@@ -2,5 +2,7 @@
 
 mod flaws;
 mod known;
+mod observed;
 mod register;
+mod search;
 mod service;
