@@ -61,7 +61,7 @@ fn count(named: Named, draws: Draws) -> (u8, u8) {
 }
 
 fn engine(draws: Draws) -> EngineConfig {
-    let election_timeout = Duration::from_millis(draws.between(TIME, [1], 100, 1_000));
+    let election_timeout = Duration::from_millis(draws.between(TIME, [1], 150, 1_000));
     let size = |key, sizes: &[u64]| *draws.one_of(SIZE, [key], sizes);
     EngineConfig {
         election_timeout,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_consensus::{Index, NodeId};
 use quorate_kv::{Command, PutRequest, RangeRequest};
-use quorate_replica::{Ending, ReadRequest, Ticket};
+use quorate_replica::{ReadRequest, Ticket};
 
 use super::World;
 use super::clock::{Rate, SimTime};
@@ -22,6 +22,10 @@ use crate::protocol::Protocol;
 
 /// Within how many election timeouts the core must be well.
 const TIMEOUTS: u32 = 20;
+
+/// Counted as at least this long: dialling again, pulling a snapshot again and trying a full disk
+/// again have pauses of their own in the server, of up to a second.
+const TIMEOUT_MIN: Duration = Duration::from_millis(500);
 
 /// After how many election timeouts the fresh requests are made.
 const ASK_AFTER: u32 = 10;
@@ -57,7 +61,7 @@ impl<P: Protocol> World<P> {
         let Some(core) = self.core() else { return Some(Excuse::MajorityLost) };
         self.heal(&core);
         let (begun_at, begun) = (self.now, self.steps);
-        let timeout = self.profile.engine.election_timeout;
+        let timeout = self.profile.engine.election_timeout.max(TIMEOUT_MIN);
         self.run_for(timeout * ASK_AFTER);
         if self.violation().is_some() {
             return None;
@@ -191,13 +195,13 @@ impl<P: Protocol> World<P> {
     }
 
     /// Notes how probes ended. What was refused is asked again, as a client would: all came at
-    /// once, and limits may be small.
+    /// once, and limits may be small; and a snapshot takes with it what waits.
     fn take_probes(&mut self, probes: &mut [Probe]) {
         let ended: BTreeMap<Ticket, End> = self.take_ended().into_iter().collect();
         for probe in probes {
             let Some(end) = ended.get(&probe.ticket) else { continue };
             probe.end = Some(end.clone());
-            if matches!(end, End::Ending(Ending::Refused(_) | Ending::NoLeader)) {
+            if matches!(end, End::Ending(_)) {
                 probe.ticket = self.fresh_ticket();
                 self.ask(probe.node, probe.ticket, probe.ask.clone());
             }
