@@ -2,7 +2,7 @@
 //!
 //! - [`cluster`] starts, kills, pauses and cleans up, for Quorate and etcd alike ([`program`]).
 //! - [`workload`] calls and records; [`history`] is what it records.
-//! - [`audit`] reads what really happened; [`revisions`] and [`search`] judge by it.
+//! - [`audit`] reads what really happened; the simulator's checks judge by it.
 
 pub(crate) mod audit;
 pub(crate) mod cluster;
@@ -12,8 +12,6 @@ pub(crate) mod measure;
 pub(crate) mod poll;
 pub(crate) mod program;
 pub(crate) mod random;
-pub(crate) mod revisions;
-pub(crate) mod search;
 pub(crate) mod volume;
 pub(crate) mod workload;
 

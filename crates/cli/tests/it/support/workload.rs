@@ -2,7 +2,7 @@
 //!
 //! *Recorders* put each key once, so that each acknowledged write can be looked for afterwards.
 //! *Rivals* put, swap and read a few keys that all of them share, and move on to new ones before a
-//! key's history grows too long for [`super::search`].
+//! key's history grows too long to be searched for an order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
