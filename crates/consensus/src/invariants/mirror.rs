@@ -52,17 +52,26 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+/// Four lanes, one multiplication a word: it need not resist an attacker, only chance.
 fn of_bytes(seed: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut hash = seed ^ bytes.len() as u64;
-    for word in words {
-        // One multiplication a word: it need not resist an attacker, only chance.
-        hash =
-            (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut lanes = [seed, seed ^ 1, seed ^ 2, seed ^ bytes.len() as u64];
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = step(*lane, u64::from_le_bytes(*word));
+        }
+    }
+    let (words, rest) = rest.as_chunks::<8>();
+    for (lane, word) in lanes.iter_mut().zip(words) {
+        *lane = step(*lane, u64::from_le_bytes(*word));
     }
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    mix(hash ^ u64::from_le_bytes(last))
+    lanes.into_iter().fold(mix(u64::from_le_bytes(last)), |hash, lane| mix(hash ^ lane))
+}
+
+fn step(lane: u64, word: u64) -> u64 {
+    (lane.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn of_members(seed: u64, members: &Members) -> u64 {
