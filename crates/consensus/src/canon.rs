@@ -1,5 +1,7 @@
 //! Canonical renderings: numbers one after another, for fingerprints.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::ballot::Ballot;
@@ -47,6 +49,13 @@ impl Canon {
         let text = format!("{value:?}");
         self.number(text.len() as u64);
         self.0.put_slice(text.as_bytes());
+    }
+
+    /// Things that have no numbers of their own, as a set: neither copies nor their order matter.
+    pub(crate) fn set<T: core::fmt::Debug>(&mut self, values: impl Iterator<Item = T>) {
+        let texts: BTreeSet<String> = values.map(|value| format!("{value:?}")).collect();
+        self.number(texts.len() as u64);
+        texts.iter().for_each(|text| self.text(text));
     }
 
     pub(crate) fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {

@@ -74,9 +74,7 @@ impl<R: Rules> Raft<R> {
         canon.number(u64::from(self.durability.is_persisted(self.promise_write)));
         canon.number(u64::from(self.durability.has_pending()));
         canon.index(self.committed_written);
-        let held = self.durability.held();
-        canon.number(held.len() as u64);
-        held.for_each(|held| canon.text(&held));
+        canon.set(self.durability.held());
         canon.number(u64::from(self.proposals.count()));
         for (index, ballot) in self.proposals.places() {
             canon.index(index);
