@@ -126,9 +126,10 @@ impl<P: Protocol> Cluster<P> {
                 return Ok(());
             };
             let effects = engine.effects();
+            let has_fetched = !effects.fetches.is_empty();
             self.act(node, effects)?;
             self.observe(node)?;
-            if !self.advance(node)? {
+            if !self.advance(node)? && !has_fetched {
                 return Ok(());
             }
         }

@@ -68,9 +68,12 @@ impl Log {
         first_try.distance_from(common) + 1
     }
 
-    /// The rounds of all entries, ascending, for people.
+    /// The rounds of all entries, ascending, for people; zero where there is a hole.
     pub(crate) fn rounds(&self) -> Vec<u64> {
-        self.entries.values().map(|entry| entry.ballot.round).collect()
+        let Some(first) = self.entries.keys().next() else { return Vec::new() };
+        (first.0..=self.last().0)
+            .map(|index| self.entries.get(&Index(index)).map_or(0, |entry| entry.ballot.round))
+            .collect()
     }
 
     /// What a start finds here, with at most `tail_max` entries in memory.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quorate_consensus::{
-    Ballot, ClusterTime, Config, Entry, HardState, Incarnation, Index, Input, Members, NodeId,
+    Ballot, ClusterTime, Config, Entry, FlexibleSizes, HardState, Incarnation, Index, Input, Members, NodeId,
     Payload, Promise, ProposalId, Timers,
 };
 
@@ -31,6 +31,9 @@ struct Options {
 pub(crate) fn create<P: Protocol>(rules: P::Rules, words: &[&str]) -> Check<Cluster<P>> {
     let options = parse(words)?;
     let mut cluster = Cluster::new(rules, options.members.clone());
+    if let Some(sizes) = options.config.quorums {
+        cluster.invariants = cluster.invariants.clone().with_sizes(sizes);
+    }
     cluster.network = Network::new(options.latency);
     cluster.sync_latency = options.sync_latency;
     for node in options.members.nodes() {
@@ -104,6 +107,11 @@ fn set_config(config: &mut Config, name: &str, value: &str) -> Check {
         "reads" => config.reads_max = words::number(value)? as u32,
         "apply_bytes" => config.apply_bytes_max = words::number(value)?,
         "tail_bytes" => config.tail_bytes_max = words::number(value)?,
+        "quorums" => {
+            let [phase1, phase2] = words::numbers(value)?[..] else { fail!("quorums=4,2") };
+            let (phase1, phase2) = (phase1 as usize, phase2 as usize);
+            config.quorums = Some(FlexibleSizes { phase1, phase2 });
+        }
         _ => fail!("`{name}={value}` is no option"),
     }
     Ok(())
@@ -126,7 +134,8 @@ pub(crate) fn seed_log<P: Protocol>(cluster: &mut Cluster<P>, words: &[&str]) ->
     ensure!(cluster.now == 0, "logs are given before time passes");
     let mut log = Log::new(cluster.members.clone());
     log.hard = hard;
-    for (index, round) in (1..).map(Index).zip(rounds) {
+    // Zero is a hole.
+    for (index, round) in (1..).map(Index).zip(rounds).filter(|(_, round)| 0 < *round) {
         log.entries.insert(index, seeded_entry(&cluster.members, index, round));
     }
     let host = cluster.host_mut(node)?;
