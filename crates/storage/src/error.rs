@@ -185,8 +185,8 @@ impl fmt::Display for OpenError {
             ),
             Self::WrongEngine { path, found, expected } => write!(
                 formatter,
-                "{} was made for {found:?}, not {expected:?}: a cluster keeps its engine for \
-                 life; start with --engine set to the former, or use another data directory",
+                "{} was made for {found}, not {expected}: a cluster keeps its engine for life; \
+                 start with --engine={found}, or use another data directory",
                 path.display()
             ),
             Self::Newer { path, found, newest } => write!(

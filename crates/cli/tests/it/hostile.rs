@@ -4,9 +4,11 @@
 //! - [`ports`]: garbage, truncation and silence on the client and the peer ports.
 //! - [`sizes`]: requests beyond each limit.
 //! - [`directories`]: data directories of others, wiped, in use, or of a newer program.
+//! - [`engines`]: members and directories of the other engine.
 //! - [`full_disk`]: no room, on one member and on all.
 
 mod directories;
+mod engines;
 mod full_disk;
 mod ports;
 mod sizes;

@@ -12,13 +12,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use quorate_sim::check::history::observed::{self, Tally, events_of_key};
-use quorate_sim::check::history::search::{Verdict, search};
-
 use crate::support::audit;
 use crate::support::history::{Operation, Truth};
 use crate::support::measure::{Fault, gaps, percentile};
 use crate::support::random::{Random, seed};
+use crate::support::revisions::{self, Tally};
+use crate::support::search::{Verdict, events_of_key, search};
 use crate::support::workload::{SHARED_KEYS, Shape, Workload};
 use crate::support::{Cluster, Options, Program};
 
@@ -32,9 +31,6 @@ const SHAPE: Shape = Shape { recorders: 6, rivals: 2, request_limit: Duration::f
 
 /// Most operations on one key that are searched for an order.
 const SEARCHED_MAX: usize = 400;
-
-/// How many steps a search may take before it gives up.
-const STEPS_MAX: usize = 20_000_000;
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +48,15 @@ const FULL: Plan = Plan {
     kills_of_all: 5,
     absences: 1,
     acknowledged_min: 20_000,
+};
+
+/// Paxos has another engine below the same halves and disks.
+const FULL_PAXOS: Plan = Plan {
+    leader_kills: 10,
+    leader_pauses: 5,
+    kills_of_all: 3,
+    absences: 1,
+    acknowledged_min: 10_000,
 };
 
 const SAMPLE: Plan = Plan {
@@ -163,12 +168,21 @@ fn spread(what: &str, gaps: &[Duration]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_members_are_killed_and_paused() {
+    assert_nothing_lost(Program::Quorate, FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_when_members_on_paxos_are_killed_and_paused() {
+    assert_nothing_lost(Program::QuoratePaxos, FULL_PAXOS).await;
+}
+
+async fn assert_nothing_lost(program: Program, full: Plan) {
     let is_full = !cfg!(debug_assertions);
-    let plan = if is_full { FULL } else { SAMPLE };
+    let plan = if is_full { full } else { SAMPLE };
     let seed = seed();
-    println!("kills: {plan:?}, QUORATE_SEED={seed}");
-    let found = run(Program::Quorate, plan, seed).await;
-    println!("kills: {found}");
+    println!("kills of {program:?}: {plan:?}, QUORATE_SEED={seed}");
+    let found = run(program, plan, seed).await;
+    println!("kills of {program:?}: {found}");
     if !is_full {
         // Times are promised of the release build, on a machine that does nothing else.
         return;
@@ -206,9 +220,9 @@ async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
     cluster.wait_ready().await;
 
     let truth = audit::truth(&cluster).await;
-    let tally = match observed::check(&history, &truth) {
+    let tally = match revisions::check(&history, &truth) {
         Ok(tally) => tally,
-        Err(wrong) => panic!("seed {seed}: {wrong}"),
+        Err(violations) => panic!("seed {seed}:\n{}", violations.join("\n")),
     };
     let audited = audit::read_back(&cluster, &history).await;
     assert_eq!(audited, Ok(tally.acknowledged), "read back at the revision of each");
@@ -317,7 +331,7 @@ fn assert_searchable(history: &[Operation], truth: &Truth) -> usize {
         let events = events_of_key(history, key, |value| happened.contains(&value));
         let count = events.len();
         assert!(count <= SEARCHED_MAX, "{count} operations on {key} are too many to search");
-        assert_eq!(search(None, &events, STEPS_MAX), Verdict::Linearizable, "the history of {key}");
+        assert_eq!(search(&events), Verdict::Linearizable, "the history of {key}");
     }
     keys.len()
 }

@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use quorate_sim::check::history::observed;
-
 use crate::support::audit;
 use crate::support::guardian::{Guardian, Notice};
 use crate::support::history::{Operation, Stopwatch};
 use crate::support::random::{Random, seed};
+use crate::support::revisions;
 use crate::support::volume::{Volume, cut};
 use crate::support::workload::{Round, Shape, Workload};
 use crate::support::{Cluster, Options, Program};
@@ -32,6 +31,9 @@ const SHAPE: Shape = Shape { recorders: 4, rivals: 1, request_limit: Duration::f
 
 /// Cuts in the release build, half of them at all members at once.
 const CUTS_FULL: usize = 24;
+
+/// The same on Paxos, which has the same log and disk map below it.
+const CUTS_FULL_PAXOS: usize = 10;
 
 /// Cuts in other builds.
 const CUTS_SAMPLE: usize = 4;
@@ -59,10 +61,19 @@ fn plan(cuts: usize, random: &mut Random) -> Vec<Cut> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_power_fails() {
-    let cuts = if cfg!(debug_assertions) { CUTS_SAMPLE } else { CUTS_FULL };
+    assert_nothing_lost(Program::Quorate, CUTS_FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_write_is_lost_when_the_power_of_members_on_paxos_fails() {
+    assert_nothing_lost(Program::QuoratePaxos, CUTS_FULL_PAXOS).await;
+}
+
+async fn assert_nothing_lost(program: Program, cuts_full: usize) {
+    let cuts = if cfg!(debug_assertions) { CUTS_SAMPLE } else { cuts_full };
     let (seed, begun) = (seed(), Instant::now());
-    println!("power: {cuts} cuts, QUORATE_SEED={seed}");
-    let mut site = match Site::build(Program::Quorate) {
+    println!("power of {program:?}: {cuts} cuts, QUORATE_SEED={seed}");
+    let mut site = match Site::build(program) {
         Ok(site) => site,
         Err(why) => return println!("skipped: this machine cannot loop-mount: {why}"),
     };
@@ -78,14 +89,14 @@ async fn no_acknowledged_write_is_lost_when_the_power_fails() {
         site.history.extend(history);
     }
     let truth = audit::truth(&site.cluster).await;
-    let tally = match observed::check(&site.history, &truth) {
+    let tally = match revisions::check(&site.history, &truth) {
         Ok(tally) => tally,
-        Err(wrong) => panic!("seed {seed}: {wrong}"),
+        Err(violations) => panic!("seed {seed}:\n{}", violations.join("\n")),
     };
     let (revision, hash) = audit::assert_equal_states(&site.cluster).await;
     site.cluster.assert_no_panic();
     println!(
-        "power: seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} unknown ({} of \
+        "power of {program:?}: seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} unknown ({} of \
          them happened); state {hash:08x} at revision {revision}; {:.0?}",
         tally.acknowledged,
         tally.unknown_happened + tally.unknown_never,
@@ -201,7 +212,7 @@ impl Site {
         self.cluster.try_ready().await.ok()?;
         let truth = audit::truth(&self.cluster).await;
         let acknowledged = self.history.iter().filter(|made| made.is_acknowledged_write()).count();
-        let lost = observed::lost(&self.history, &truth).len();
+        let lost = revisions::lost(&self.history, &truth).len();
         (0 < lost).then_some((lost, acknowledged))
     }
 }

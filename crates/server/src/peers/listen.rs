@@ -112,7 +112,8 @@ impl<M: Wire + Send + 'static> Listener<M> {
         let own = self.exchange.own;
         let range = HandshakeRefusal::ProtocolRange { range: PROTOCOL };
         let protocol = PROTOCOL.common(hello.protocol).ok_or(range)?;
-        if hello.cluster != own.cluster && hello.engine != own.engine {
+        // Another engine makes another cluster, so this says more.
+        if hello.engine != own.engine {
             return Err(HandshakeRefusal::WrongEngine { engine: own.engine });
         }
         if hello.cluster != own.cluster {

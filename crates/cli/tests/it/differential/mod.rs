@@ -53,9 +53,18 @@ async fn run_all(mut first: Runner, mut second: Runner) -> Vec<Difference> {
 
 #[tokio::test]
 async fn quorate_answers_as_etcd_does() {
+    assert_answers_as_etcd(Program::Quorate).await;
+}
+
+#[tokio::test]
+async fn quorate_on_paxos_answers_as_etcd_does() {
+    assert_answers_as_etcd(Program::QuoratePaxos).await;
+}
+
+async fn assert_answers_as_etcd(program: Program) {
     installed(Program::Etcd);
     let etcd = Runner::start(Program::Etcd, 1).await;
-    let quorate = Runner::start(Program::Quorate, 3).await;
+    let quorate = Runner::start(program, 3).await;
     let found = run_all(etcd, quorate).await;
     let problems = listed().about(|case| !case.starts_with("etcdctl ")).judge(&found);
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));

@@ -68,7 +68,7 @@ impl Runner {
 
     /// Fails if a member of Quorate panicked, and ends all processes.
     pub(crate) fn finish(self) {
-        if self.program == Program::Quorate {
+        if self.program.is_quorate() {
             self.cluster.assert_no_panic();
         }
     }

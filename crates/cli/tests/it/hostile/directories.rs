@@ -8,7 +8,7 @@ use super::{Witness, assert_serving, three, wait_log};
 use crate::support::{Cluster, Program};
 
 /// Runs a server that must refuse to start, with these flags.
-async fn refused(flags: Vec<String>) -> String {
+pub(super) async fn refused(flags: Vec<String>) -> String {
     let mut command = Program::Quorate.command();
     command.args(flags);
     let mut command = tokio::process::Command::from(command);
@@ -29,7 +29,7 @@ fn told(output: &Output) -> String {
 
 /// Flags of a server on a directory, under a name and a token, in a cluster with these peer
 /// addresses. It listens on ports of its own.
-fn flags(cluster: &Cluster, name: usize, data: &Path, token: &str) -> Vec<String> {
+pub(super) fn flags(cluster: &Cluster, name: usize, data: &Path, token: &str) -> Vec<String> {
     let members = (0..cluster.size())
         .map(|member| format!("m{}=http://{}", member + 1, cluster.peer_address(member)));
     let members: Vec<String> = members.collect();
@@ -46,7 +46,7 @@ fn flags(cluster: &Cluster, name: usize, data: &Path, token: &str) -> Vec<String
 }
 
 /// The token that the clusters here are started with.
-const TOKEN: &str = "quorate-it";
+pub(super) const TOKEN: &str = "quorate-it";
 
 #[tokio::test]
 async fn a_directory_in_use_of_another_cluster_or_member_is_refused() {

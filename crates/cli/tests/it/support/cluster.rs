@@ -136,6 +136,11 @@ impl Cluster {
     ///
     /// Its log grows; its addresses and data stay.
     pub(crate) fn restart(&mut self, member: usize) {
+        self.restart_with(member, &[]);
+    }
+
+    /// The same with flags for this member alone.
+    pub(crate) fn restart_with(&mut self, member: usize, flags: &[&str]) {
         assert!(!self.is_running(member), "member {member} runs");
         let mut command = self.program.command();
         let member = &mut self.members[member];
@@ -144,6 +149,7 @@ impl Cluster {
         command
             .args(member.flags(&self.initial_cluster))
             .args(&self.flags)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file can be opened twice"))
             .stderr(log);

@@ -7,8 +7,10 @@ use std::process::Command;
 /// A server that speaks etcd's interface and takes etcd's flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// `quorate serve`, of the same build as this test.
+    /// `quorate serve`, of the same build as this test, on Raft.
     Quorate,
+    /// The same on Multi-Paxos.
+    QuoratePaxos,
     /// `quorate serve` on a disk that only claims to sync: `examples/unsynced.rs`.
     Unsynced,
     /// The real etcd, Debian's package `etcd-server`.
@@ -21,13 +23,20 @@ impl Program {
     /// Settings that etcd would read from this test's own environment are taken out of it.
     pub(crate) fn command(self) -> Command {
         let mut command = Command::new(self.path());
-        if self == Self::Quorate {
-            command.arg("serve");
-        }
+        match self {
+            Self::Quorate => command.arg("serve"),
+            Self::QuoratePaxos => command.args(["serve", "--engine=paxos"]),
+            Self::Unsynced | Self::Etcd => &mut command,
+        };
         for name in inherited_settings() {
             command.env_remove(name);
         }
         command
+    }
+
+    /// Whether it is the program that people run, on either engine.
+    pub(crate) fn is_quorate(self) -> bool {
+        matches!(self, Self::Quorate | Self::QuoratePaxos)
     }
 
     /// Whether it can be run here.
@@ -43,7 +52,7 @@ impl Program {
     fn path(self) -> PathBuf {
         let quorate = Path::new(env!("CARGO_BIN_EXE_quorate"));
         match self {
-            Self::Quorate => quorate.to_path_buf(),
+            Self::Quorate | Self::QuoratePaxos => quorate.to_path_buf(),
             Self::Unsynced => quorate.with_file_name("examples").join("unsynced"),
             Self::Etcd => PathBuf::from("etcd"),
         }
