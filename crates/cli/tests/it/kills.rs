@@ -12,12 +12,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use quorate_sim::check::history::observed::{self, Tally, events_of_key};
+use quorate_sim::check::history::search::{Verdict, search};
+
 use crate::support::audit;
 use crate::support::history::{Operation, Truth};
 use crate::support::measure::{Fault, gaps, percentile};
 use crate::support::random::{Random, seed};
-use crate::support::revisions::{self, Tally};
-use crate::support::search::{Verdict, events_of_key, search};
 use crate::support::workload::{SHARED_KEYS, Shape, Workload};
 use crate::support::{Cluster, Options, Program};
 
@@ -31,6 +32,9 @@ const SHAPE: Shape = Shape { recorders: 6, rivals: 2, request_limit: Duration::f
 
 /// Most operations on one key that are searched for an order.
 const SEARCHED_MAX: usize = 400;
+
+/// How many steps a search may take before it gives up.
+const STEPS_MAX: usize = 20_000_000;
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -220,9 +224,9 @@ async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
     cluster.wait_ready().await;
 
     let truth = audit::truth(&cluster).await;
-    let tally = match revisions::check(&history, &truth) {
+    let tally = match observed::check(&history, &truth) {
         Ok(tally) => tally,
-        Err(violations) => panic!("seed {seed}:\n{}", violations.join("\n")),
+        Err(wrong) => panic!("seed {seed}: {wrong}"),
     };
     let audited = audit::read_back(&cluster, &history).await;
     assert_eq!(audited, Ok(tally.acknowledged), "read back at the revision of each");
@@ -331,7 +335,7 @@ fn assert_searchable(history: &[Operation], truth: &Truth) -> usize {
         let events = events_of_key(history, key, |value| happened.contains(&value));
         let count = events.len();
         assert!(count <= SEARCHED_MAX, "{count} operations on {key} are too many to search");
-        assert_eq!(search(&events), Verdict::Linearizable, "the history of {key}");
+        assert_eq!(search(None, &events, STEPS_MAX), Verdict::Linearizable, "the history of {key}");
     }
     keys.len()
 }

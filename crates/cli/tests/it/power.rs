@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use quorate_sim::check::history::observed;
+
 use crate::support::audit;
 use crate::support::guardian::{Guardian, Notice};
 use crate::support::history::{Operation, Stopwatch};
 use crate::support::random::{Random, seed};
-use crate::support::revisions;
 use crate::support::volume::{Volume, cut};
 use crate::support::workload::{Round, Shape, Workload};
 use crate::support::{Cluster, Options, Program};
@@ -89,9 +90,9 @@ async fn assert_nothing_lost(program: Program, cuts_full: usize) {
         site.history.extend(history);
     }
     let truth = audit::truth(&site.cluster).await;
-    let tally = match revisions::check(&site.history, &truth) {
+    let tally = match observed::check(&site.history, &truth) {
         Ok(tally) => tally,
-        Err(violations) => panic!("seed {seed}:\n{}", violations.join("\n")),
+        Err(wrong) => panic!("seed {seed}: {wrong}"),
     };
     let (revision, hash) = audit::assert_equal_states(&site.cluster).await;
     site.cluster.assert_no_panic();
@@ -212,7 +213,7 @@ impl Site {
         self.cluster.try_ready().await.ok()?;
         let truth = audit::truth(&self.cluster).await;
         let acknowledged = self.history.iter().filter(|made| made.is_acknowledged_write()).count();
-        let lost = revisions::lost(&self.history, &truth).len();
+        let lost = observed::lost(&self.history, &truth).len();
         (0 < lost).then_some((lost, acknowledged))
     }
 }
