@@ -97,8 +97,8 @@ async fn assert_nothing_lost(program: Program, cuts_full: usize) {
     let (revision, hash) = audit::assert_equal_states(&site.cluster).await;
     site.cluster.assert_no_panic();
     println!(
-        "power of {program:?}: seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} unknown ({} of \
-         them happened); state {hash:08x} at revision {revision}; {:.0?}",
+        "power of {program:?}: seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} \
+         unknown ({} of them happened); state {hash:08x} at revision {revision}; {:.0?}",
         tally.acknowledged,
         tally.unknown_happened + tally.unknown_never,
         tally.unknown_happened,
