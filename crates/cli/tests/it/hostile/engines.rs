@@ -1,4 +1,5 @@
-//! Members and directories of the other engine: refused by name, with the remedy, and nothing changed.
+//! Members and directories of the other engine: refused by name, with the remedy, and nothing
+//! changed.
 
 use super::directories::{TOKEN, flags, refused};
 use super::{Witness, assert_serving, three, wait_log};
