@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Raft;
 use super::message::{Body, Cause, Term, Verdict};
-use super::role::{Candidate, Haste, PreCandidate, State};
+use super::role::{Attempt, Candidate, Haste, PreCandidate, State};
 use crate::config::Timers;
 use crate::ids::{NodeId, WriteId};
 use crate::input::StorageState;
@@ -55,7 +55,7 @@ impl<R: Rules> Raft<R> {
     fn next_pre_vote(&mut self, haste: Haste) -> Instant {
         let pause = match haste {
             Haste::Calm => self.config.election_timeout / 2,
-            Haste::Hurried => self.config.election_timeout / 10,
+            Haste::Hurried | Haste::Yielded => self.config.election_timeout / 10,
         };
         self.now + self.pause(pause, pause)
     }
@@ -82,7 +82,7 @@ impl<R: Rules> Raft<R> {
     /// The election deadline has passed.
     pub(super) fn on_election_timeout(&mut self) {
         let (haste, reason) = match &self.state {
-            State::Follower(follower) if follower.haste == Haste::Hurried => {
+            State::Follower(follower) if follower.haste != Haste::Calm => {
                 (Haste::Hurried, Reason::LeaderDisconnected)
             }
             State::PreCandidate(candidate) => (candidate.haste, Reason::LostElection),
@@ -142,7 +142,11 @@ impl<R: Rules> Raft<R> {
         if self.rules.breaks(Rule::RaiseTermByPreVote) {
             self.promise(self.term.next(), None);
         }
-        self.state = State::PreCandidate(PreCandidate { votes, deadline, haste });
+        let attempt = match reason {
+            Reason::LostElection => Attempt::Again,
+            _ => Attempt::First,
+        };
+        self.state = State::PreCandidate(PreCandidate { votes, deadline, haste, attempt });
         self.trace_role(reason);
         let last = self.log.last_position();
         for peer in self.other_voters() {
@@ -220,8 +224,12 @@ impl<R: Rules> Raft<R> {
             return Some(Reason::LogBehind);
         }
         // Of two that ask each other at the same time, the same one gives way at both ends, so that
-        // they do not go on to split the votes.
-        let asks_too = matches!(self.state, State::PreCandidate(_));
+        // they do not go on to split the votes. But one that has asked in vain stands in nobody's
+        // way: where links are missing, another may be the only one who can win.
+        let asks_too = matches!(
+            &self.state,
+            State::PreCandidate(candidate) if candidate.attempt == Attempt::First
+        );
         let gives_way = !self.rules.breaks(Rule::NoSpread);
         if gives_way && asks_too && (last, from) < (own, self.config.node) {
             return Some(Reason::Outranked);
@@ -237,6 +245,7 @@ impl<R: Rules> Raft<R> {
             && follower.haste == Haste::Hurried
         {
             follower.deadline = follower.deadline.max(later);
+            follower.haste = Haste::Yielded;
         }
     }
 

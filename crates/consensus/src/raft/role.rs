@@ -50,6 +50,7 @@ pub(super) struct PreCandidate {
     pub votes: BTreeMap<NodeId, bool>,
     pub deadline: Instant,
     pub haste: Haste,
+    pub attempt: Attempt,
 }
 
 /// Seeks votes. Its own is counted once it is durable.
@@ -84,6 +85,18 @@ pub(super) enum Haste {
     Calm,
     /// The connection to the leader broke, which is what a killed process looks like.
     Hurried,
+    /// The same, and it has given way to another that was hurried too. It does so once: else
+    /// others that cannot win would keep one that can from asking at all.
+    Yielded,
+}
+
+/// Whether a pre-candidate has asked before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Not since it lost its leader.
+    First,
+    /// It has, and was not supported by a quorum.
+    Again,
 }
 
 impl State {

@@ -111,7 +111,10 @@ impl<R: Rules> Raft<R> {
                 canon.index(follower.acknowledged);
                 canon.number(u64::from(follower.owes_answer));
             }
-            State::PreCandidate(candidate) => canon.votes(&candidate.votes),
+            State::PreCandidate(candidate) => {
+                canon.number(candidate.attempt as u64);
+                canon.votes(&candidate.votes);
+            }
             State::Candidate(candidate) => {
                 canon.number(candidate.cause as u64);
                 canon.votes(&candidate.votes);
