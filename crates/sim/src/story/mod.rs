@@ -7,17 +7,19 @@
 mod board;
 mod page;
 mod phrase;
+mod record;
 mod saying;
 mod scenarios;
+mod setting;
 mod skin;
+mod stage;
 mod tale;
 mod text;
 mod words;
 
-use quorate_consensus::Seed;
-
 pub use page::COLUMNS_MAX;
 pub use phrase::{Arg, Phrase, Voice};
+pub use quorate_consensus::Seed;
 pub use skin::Skin;
 pub use tale::{Check, Event, Item, Tale};
 pub use text::{Language, Text, both, width};

@@ -1,7 +1,8 @@
-//! What engines report and say, as phrases: the trace events of `consensus/src/trace.rs` and Raft's
-//! messages.
+//! What engines report and say, as phrases: the trace events of `consensus/src/trace.rs`, and the
+//! messages of both engines.
 
 use quorate_consensus::log::Position;
+use quorate_consensus::paxos;
 use quorate_consensus::raft::message::{AppendResult, Body, Message, Verdict};
 use quorate_consensus::{Ballot, Entry, NodeId, Reason, Role, TraceEvent, What};
 
@@ -11,23 +12,24 @@ use super::phrase::{Arg, Phrase};
 pub(super) fn trace(event: &TraceEvent) -> Phrase {
     match event.what {
         What::Became { role, ballot } => became(role, ballot),
-        What::Granted { to, round } => granted(to, round),
+        What::Granted { to, round } => granted(event.reason, to, round),
         What::Refused { to, round } => {
             let key = match event.reason {
                 Reason::Gap | Reason::Conflict => "refused.append",
+                Reason::StaleBallot => "refused.ballot",
                 _ => "refused.vote",
             };
             Phrase::of(key).with("to", Arg::Node(to)).with("round", Arg::Round(round))
         }
         What::Appended { last } => Phrase::of("appended").with("last", Arg::Number(last.0)),
-        What::Voted { first, last } => Phrase::of("voted")
-            .with("first", Arg::Number(first.0))
-            .with("last", Arg::Number(last.0)),
+        What::Voted { first, last } => {
+            let slots = listed([(first.0, last.0)].into_iter());
+            Phrase::of("voted").with("slots", Arg::Raw(slots))
+        }
         What::Chosen { index } => Phrase::of("chosen").with("index", Arg::Number(index.0)),
         What::Asked { peer, first, last } => Phrase::of("asked")
             .with("peer", Arg::Node(peer))
-            .with("first", Arg::Number(first.0))
-            .with("last", Arg::Number(last.0)),
+            .with("slots", Arg::Raw(listed([(first.0, last.0)].into_iter()))),
         What::Truncated { from } => Phrase::of("truncated").with("from", Arg::Number(from.0)),
         What::Committed { upto } => Phrase::of("committed").with("upto", Arg::Number(upto.0)),
         What::Backtracked { peer, next } => Phrase::of("backtracked")
@@ -47,8 +49,13 @@ pub(super) fn trace(event: &TraceEvent) -> Phrase {
     }
 }
 
-fn granted(to: NodeId, round: u64) -> Phrase {
-    Phrase::of("granted").with("to", Arg::Node(to)).with("round", Arg::Round(round))
+fn granted(reason: Reason, to: NodeId, round: u64) -> Phrase {
+    let key = match reason {
+        Reason::HigherBallot => "promised",
+        Reason::NoLeader => "would-follow",
+        _ => "granted",
+    };
+    Phrase::of(key).with("to", Arg::Node(to)).with("round", Arg::Round(round))
 }
 
 fn became(role: Role, ballot: Ballot) -> Phrase {
@@ -133,39 +140,64 @@ fn entries(entries: &[Entry]) -> Arg {
     Arg::Phrase(Box::new(phrase.with("first", Arg::Number(first.index.0))))
 }
 
-/// What kind of message it is, for scripts that hold or drop it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    /// A pre-vote or its answer.
-    PreVote,
-    /// A request for a vote.
-    Vote,
-    /// Its answer.
-    VoteReply,
-    /// Entries, or a question about them.
-    Append,
-    /// Their answer.
-    AppendReply,
-    /// A heartbeat or its answer.
-    Heartbeat,
-    /// A snapshot.
-    Snapshot,
-    /// Anything else.
-    Other,
+/// What a message of Multi-Paxos says.
+pub(super) fn multi_paxos(message: &paxos::Message) -> Phrase {
+    use paxos::Message;
+    let said = |key, ballot: &Ballot| Phrase::of(key).with("ballot", Arg::Ballot(*ballot));
+    match message {
+        Message::Elect { .. } => Phrase::of("say.elect"),
+        Message::ElectReply { leader: None, .. } => Phrase::of("say.elect.yes"),
+        Message::ElectReply { leader: Some(leader), .. } => {
+            Phrase::of("say.elect.no").with("leads", Arg::Node(leader.node))
+        }
+        Message::Prepare { ballot, base } => {
+            said("say.slots.prepare", ballot).with("base", Arg::Number(base.0))
+        }
+        Message::Promise { ballot, part } => {
+            said("say.slots.promise", ballot).with("count", Arg::Number(part.votes.len() as u64))
+        }
+        Message::Nack { ballot, promised } => {
+            said("say.nack", ballot).with("promised", Arg::Ballot(*promised))
+        }
+        Message::Accept { ballot, entries, .. } => {
+            said("say.slots.accept", ballot).with("slots", slots(entries))
+        }
+        Message::Accepted { ballot, votes, .. } => {
+            let spans = votes.iter().map(|span| (span.first.0, span.last.0));
+            said("say.slots.accepted", ballot).with("slots", Arg::Raw(listed(spans)))
+        }
+        Message::Commit { ballot, commit, .. } => {
+            said("say.commit", ballot).with("commit", Arg::Number(commit.0))
+        }
+        Message::CommitAck { ballot, .. } => said("say.commit.ack", ballot),
+        Message::Learn { slots } => {
+            let spans = slots.iter().map(|span| (span.first.0, span.last.0));
+            Phrase::of("say.learn").with("slots", Arg::Raw(listed(spans)))
+        }
+        Message::Learned { entries } => Phrase::of("say.learned").with("slots", slots(entries)),
+        Message::Snapshot { meta } => {
+            Phrase::of("say.snapshot").with("index", Arg::Number(meta.index.0))
+        }
+        Message::TakeOver { .. } => Phrase::of("say.timeout-now"),
+    }
 }
 
-impl Kind {
-    /// The kind of a message of Raft.
-    pub(super) fn of_raft(message: &Message) -> Self {
-        match &message.body {
-            Body::PreVote { .. } | Body::PreVoteReply { .. } => Self::PreVote,
-            Body::Vote { .. } => Self::Vote,
-            Body::VoteReply { .. } => Self::VoteReply,
-            Body::Append { .. } => Self::Append,
-            Body::AppendReply { .. } => Self::AppendReply,
-            Body::Heartbeat { .. } | Body::HeartbeatReply { .. } => Self::Heartbeat,
-            Body::Snapshot { .. } => Self::Snapshot,
-            Body::TimeoutNow | Body::StaleTerm => Self::Other,
+fn slots(entries: &[Entry]) -> Arg {
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for entry in entries {
+        match spans.last_mut() {
+            Some((_, last)) if *last + 1 == entry.index.0 => *last += 1,
+            _ => spans.push((entry.index.0, entry.index.0)),
         }
     }
+    Arg::Raw(listed(spans.into_iter()))
+}
+
+/// Slots as people write them: `5, 7–9`.
+fn listed(spans: impl Iterator<Item = (u64, u64)>) -> String {
+    let written = |(first, last): (u64, u64)| match last - first {
+        0 => first.to_string(),
+        _ => format!("{first}–{last}"),
+    };
+    spans.map(written).collect::<Vec<_>>().join(", ")
 }

