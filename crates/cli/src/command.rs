@@ -15,6 +15,7 @@ use crate::kv::{self, DelFlags, GetFlags, PutFlags};
 use crate::refused;
 use crate::serve;
 use crate::serve_flags::{Origin, Origins, ServeFlags};
+use crate::sim::{self, SimFlags};
 
 /// A replicated, strongly consistent key-value store that speaks the etcd v3 API
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ enum Command {
     /// Run one member of a cluster
     #[command(after_help = SERVE_NOTES)]
     Serve(Box<ServeFlags>),
+    /// Search simulated clusters for runs in which something goes wrong
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(SimFlags),
     /// Write a key
     #[command(after_help = CLIENT_NOTES)]
     Put(PutFlags),
@@ -103,6 +107,7 @@ struct Context {
 fn dispatch(cli: Cli, context: &Context) -> Result<(), Stop> {
     match cli.command {
         Command::Demo(flags) => demo::run(&flags)?,
+        Command::Sim(flags) => sim::run(&flags)?,
         Command::Put(flags) => kv::put(flags)?,
         Command::Get(flags) => kv::get(flags)?,
         Command::Del(flags) => kv::del(flags)?,

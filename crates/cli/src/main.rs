@@ -11,6 +11,7 @@ mod output;
 mod refused;
 mod serve;
 mod serve_flags;
+mod sim;
 
 use std::process::ExitCode;
 

@@ -128,6 +128,16 @@ pub(crate) enum EngineName {
     Paxos,
 }
 
+impl EngineName {
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Raft => "raft",
+            Self::Paxos => "paxos",
+        }
+    }
+}
+
 impl From<EngineName> for EngineKind {
     fn from(name: EngineName) -> Self {
         match name {

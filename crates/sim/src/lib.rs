@@ -23,5 +23,6 @@ pub use broken::{Broken, Lesson};
 pub use draws::{Draws, Site};
 pub use profile::{Named, Profile};
 pub use protocol::{PaxosProtocol, Protocol, RaftProtocol};
+pub use quorate_consensus::Seed;
 pub use shrink::shrink;
 pub use world::World;
