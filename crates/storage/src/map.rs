@@ -17,15 +17,13 @@ use std::sync::{Arc, RwLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_codec::{decode_checkpoint, decode_record, encode_checkpoint, encode_record};
-use quorate_consensus::Index;
 use quorate_kv::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
 use redb::{
     Builder, Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
 };
 
 use crate::backend::{Backend, Trouble};
-use crate::disk::{Disk, DiskLock, OpenMode};
-use crate::ledger::Horizon;
+use crate::disk::{Disk, OpenMode};
 use crate::rules::{Rule, Rules};
 
 const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("records");
@@ -41,12 +39,8 @@ pub(crate) struct DiskMap<R: Rules> {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     cache_bytes: usize,
-    /// Checked before each commit; none while the file is only being staged.
-    horizon: Option<Arc<Horizon>>,
     state: RwLock<State>,
     rules: R,
-    /// Held for as long as the file is in use by the state machine.
-    _lock: Option<Arc<dyn DiskLock>>,
 }
 
 enum State {
@@ -147,20 +141,12 @@ impl<R: Rules> DiskMap<R> {
             disk: Arc::clone(disk),
             path,
             cache_bytes,
-            horizon: None,
             state: RwLock::new(State::Poisoned(MapError::BadStructure)),
             rules,
-            _lock: None,
         };
         let handle = map.open_database()?;
         *map.state.write().expect("nobody else has it yet") = State::Open(handle);
         Ok(map)
-    }
-
-    /// From now on the map is the state machine's: it holds the directory's lock, and its commits
-    /// are checked against the log.
-    pub(crate) fn attach(self, horizon: Arc<Horizon>, lock: Arc<dyn DiskLock>) -> Self {
-        Self { horizon: Some(horizon), _lock: Some(lock), ..self }
     }
 
     fn open_database(&self) -> Result<Handle, MapError> {
@@ -262,15 +248,6 @@ impl<R: Rules> DiskMap<R> {
         }
         if is_full { Next::Again } else { Next::Give }
     }
-
-    fn assert_behind_log(&self, checkpoint: &Checkpoint) {
-        if let Some(horizon) = &self.horizon {
-            assert!(
-                Index(checkpoint.position.index) <= horizon.log(),
-                "the state machine's file runs ahead of the durable log"
-            );
-        }
-    }
 }
 
 impl<R: Rules> DiskMap<R> {
@@ -342,7 +319,6 @@ impl<R: Rules> Records for DiskMap<R> {
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), MapError> {
-        self.assert_behind_log(&commit.checkpoint);
         self.write(|transaction| {
             put_all(transaction, &commit.puts)?;
             let mut records = transaction.open_table(RECORDS)?;
@@ -356,11 +332,7 @@ impl<R: Rules> Records for DiskMap<R> {
             });
             checkpoints.insert(CHECKPOINT_KEY, &buffer[..])?;
             Ok(())
-        })?;
-        if let Some(horizon) = &self.horizon {
-            horizon.map_reaches(Index(commit.checkpoint.position.index));
-        }
-        Ok(())
+        })
     }
 }
 
@@ -388,7 +360,7 @@ fn present<T>(table: Result<T, TableError>) -> Result<Option<T>, Failure> {
     }
 }
 
-fn key_of(revision: Revision) -> [u8; 16] {
+pub(crate) fn key_of(revision: Revision) -> [u8; 16] {
     let number = |part: i64| u64::try_from(part).expect("revisions are never negative");
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number(revision.main).to_be_bytes());
@@ -396,7 +368,7 @@ fn key_of(revision: Revision) -> [u8; 16] {
     key
 }
 
-fn revision_of(key: [u8; 16]) -> Option<Revision> {
+pub(crate) fn revision_of(key: [u8; 16]) -> Option<Revision> {
     let number = |half: &[u8]| {
         let bytes = half.try_into().expect("half of sixteen is eight");
         i64::try_from(u64::from_be_bytes(bytes)).ok()

@@ -13,7 +13,6 @@ use crate::disk::{Disk, DiskLock, LockError};
 use crate::error::{OpenError, Problem, ReadError};
 use crate::identity::Identity;
 use crate::ledger::{Bounds, Horizon, Ledger};
-use crate::map::DiskMap;
 use crate::mix::mix;
 use crate::reader::LogReader;
 use crate::recover::{Log, damaged, failed, recover};
@@ -21,6 +20,7 @@ use crate::reserve;
 use crate::rules::{Rule, Rules, Strict};
 use crate::segment::{Head, Link, Owner, PAGE_BYTES, StoreId};
 use crate::staging::{Installer, Stores, is_map, map_path};
+use crate::state_map::{MapKind, MapOptions, StateMap};
 use crate::wal::{Found, Settings, Wal, begin_segment};
 
 /// Where in a data directory the state machine's files are.
@@ -48,6 +48,8 @@ pub struct Options {
     pub tail_bytes_max: u64,
     /// How much memory the disk map may use for its cache, in bytes.
     pub map_cache_bytes: usize,
+    /// What the disk map is.
+    pub map: MapKind,
 }
 
 impl Options {
@@ -66,7 +68,12 @@ impl Options {
             spare_segments_max: 2,
             tail_bytes_max: 64 << 20,
             map_cache_bytes: 64 << 20,
+            map: MapKind::Tree,
         }
+    }
+
+    fn map_options(&self) -> MapOptions {
+        MapOptions { kind: self.map, cache_bytes: self.map_cache_bytes }
     }
 }
 
@@ -134,7 +141,7 @@ pub fn open_with<R: Rules>(
     let stores = Stores {
         disk: Arc::clone(&disk),
         directory: layout.maps.clone(),
-        cache_bytes: options.map_cache_bytes,
+        map: options.map_options(),
         horizon: Arc::clone(&horizon),
         lock: Arc::clone(&lock),
         rules,
@@ -283,7 +290,7 @@ fn make_log(
 
 fn make_map(disk: &Arc<dyn Disk>, layout: &Layout, options: &Options) -> Result<(), OpenError> {
     let path = map_path(&layout.maps, StoreId::default());
-    DiskMap::create(disk, path.clone(), options.map_cache_bytes, Strict)
+    StateMap::create(disk, path.clone(), options.map_options(), Strict)
         .map_err(|error| map_failed(&path, error))?;
     sync_directory(disk, &layout.maps)
 }
@@ -325,7 +332,7 @@ fn replace(disk: &Arc<dyn Disk>, layout: &Layout, written: &Path) -> Result<(), 
 fn open_map<R: Rules>(
     stores: &Stores<R>,
     ledger: &Ledger,
-) -> Result<(DiskMap<R>, Index), OpenError> {
+) -> Result<(StateMap<R>, Index), OpenError> {
     let path = map_path(&stores.directory, ledger.store);
     sync_directory(&stores.disk, &stores.directory)?;
     if !stores.disk.exists(&path).map_err(|error| failed(&path, error))? {
@@ -367,7 +374,7 @@ struct Parts<R: Rules> {
     log: Log,
     horizon: Arc<Horizon>,
     stores: Stores<R>,
-    map: DiskMap<R>,
+    map: StateMap<R>,
     applied: Index,
     lock: Arc<dyn DiskLock>,
 }

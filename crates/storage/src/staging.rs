@@ -17,9 +17,9 @@ use quorate_kv::{
 use crate::disk::{Disk, DiskLock, failed_sync, is_full};
 use crate::error::InstallError;
 use crate::ledger::Horizon;
-use crate::map::DiskMap;
 use crate::rules::{Rule, Rules, Strict};
 use crate::segment::StoreId;
+use crate::state_map::{MapOptions, StateMap};
 
 /// How many bytes of records are collected before they are written and synced.
 const COMMIT_BYTES: u64 = 4 << 20;
@@ -38,7 +38,7 @@ const STAGING_SUFFIX: &str = ".staging";
 pub(crate) struct Stores<R: Rules> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) directory: PathBuf,
-    pub(crate) cache_bytes: usize,
+    pub(crate) map: MapOptions,
     pub(crate) horizon: Arc<Horizon>,
     pub(crate) lock: Arc<dyn DiskLock>,
     pub(crate) rules: R,
@@ -51,9 +51,9 @@ pub(crate) fn map_path(directory: &Path, store: StoreId) -> PathBuf {
 
 impl<R: Rules> Stores<R> {
     /// Opens the map of this name for the state machine.
-    pub(crate) fn open(&self, store: StoreId) -> Result<DiskMap<R>, MapError> {
+    pub(crate) fn open(&self, store: StoreId) -> Result<StateMap<R>, MapError> {
         let path = map_path(&self.directory, store);
-        let map = DiskMap::open(&self.disk, path, self.cache_bytes, self.rules.clone())?;
+        let map = StateMap::open(&self.disk, path, self.map, self.rules.clone())?;
         Ok(map.attach(Arc::clone(&self.horizon), Arc::clone(&self.lock)))
     }
 }
@@ -86,13 +86,13 @@ impl<R: Rules> Installer<R> {
     pub fn begin(&self, meta: &Meta) -> Result<Staging<R>, InstallError> {
         let store = StoreId::of(meta);
         assert!(store != self.current(), "a snapshot is installed once");
-        let Stores { disk, directory, cache_bytes, rules, .. } = &self.stores;
+        let Stores { disk, directory, map, rules, .. } = &self.stores;
         let names = disk.list(directory).map_err(|error| failed(&error))?;
         for name in names.iter().filter(|name| name.ends_with(STAGING_SUFFIX)) {
             disk.unlink(&directory.join(name)).map_err(|error| failed(&error))?;
         }
         let path = directory.join(format!("{}{STAGING_SUFFIX}", stem(store)));
-        let map = DiskMap::create(disk, path.clone(), *cache_bytes, rules.clone());
+        let map = StateMap::create(disk, path.clone(), *map, rules.clone());
         let map = map.map_err(map_failed)?;
         Ok(Staging {
             stores: self.stores.clone(),
@@ -142,7 +142,7 @@ pub struct Staging<R: Rules = Strict> {
     stores: Stores<R>,
     path: PathBuf,
     store: StoreId,
-    map: Arc<DiskMap<R>>,
+    map: Arc<StateMap<R>>,
     next: Revision,
     collected: Vec<(Revision, Record)>,
     collected_bytes: u64,

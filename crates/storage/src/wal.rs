@@ -129,6 +129,11 @@ impl<R: Rules> Wal<R> {
     /// run by another thread, and handed back through [`Wal::reserved`]. One at a time; after a
     /// failure there is always another, so the caller paces the attempts.
     pub fn reservation(&mut self) -> Option<Reservation> {
+        if !self.ready.is_empty() {
+            // A batch longer than a segment found no room for a file of its own. No reservation
+            // can tell whether there is room now, only another attempt (simulator, disks 124).
+            self.state = StorageState::Writable;
+        }
         let is_needed = self.ready.is_empty() || !self.dropped.is_empty();
         if self.poison.is_some() || 0 < self.out.strong_count() || !is_needed {
             return None;

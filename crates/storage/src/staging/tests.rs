@@ -8,6 +8,7 @@ use quorate_kv::{LeaseId, LogPosition, RecordKind, StateHash};
 
 use super::*;
 use crate::sim_disk::SimDisk;
+use crate::state_map::MapKind;
 
 struct NoLock;
 
@@ -20,10 +21,11 @@ fn installer(disk: &SimDisk) -> Installer {
     let horizon = Arc::new(Horizon::default());
     horizon.log_reaches(Index(100));
     let lock = Arc::new(NoLock);
-    let stores = Stores { disk, directory, cache_bytes: 1 << 20, horizon, lock, rules: Strict };
+    let map = MapOptions { kind: MapKind::Tree, cache_bytes: 1 << 20 };
+    let stores = Stores { disk, directory, map, horizon, lock, rules: Strict };
     let old = StoreId::default();
     let path = map_path(&stores.directory, old);
-    DiskMap::create(&stores.disk, path, 1 << 20, Strict).expect("a healthy disk");
+    StateMap::create(&stores.disk, path, map, Strict).expect("a healthy disk");
     Installer::new(stores, old)
 }
 

@@ -122,6 +122,23 @@ fn a_full_disk_refuses_entries_takes_votes_serves_reads_and_recovers_by_itself()
 }
 
 #[test]
+fn a_batch_longer_than_a_segment_waits_for_room_and_then_fits() {
+    let disk = SimDisk::new();
+    let mut opened = open_on(&disk).expect("an empty disk");
+    reserve(&mut opened);
+    disk.limit(Some(disk.used_bytes()));
+    let long = batch(1, vec![put(1, 1, 30_000)]);
+    let refused = opened.wal.append(&long);
+    assert!(matches!(refused, Err(WalError::Full { .. })), "it needs a file of its own");
+    assert!(opened.wal.reservation().is_none(), "the next segment is there");
+    assert!(matches!(opened.wal.append(&long), Err(WalError::Full { .. })), "still no room");
+
+    disk.limit(None);
+    assert!(opened.wal.reservation().is_none(), "the next segment is there");
+    opened.wal.append(&long).expect("there is room");
+}
+
+#[test]
 fn compaction_frees_a_full_disk() {
     let disk = SimDisk::new();
     let mut opened = open_on(&disk).expect("an empty disk");
