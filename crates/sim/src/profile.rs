@@ -11,6 +11,7 @@ use quorate_consensus::Config as EngineConfig;
 use quorate_consensus::NodeId;
 use quorate_kv::Config as StoreConfig;
 use quorate_replica::{CommitPolicy, Limits};
+use quorate_storage::MapKind;
 
 use crate::clients::Plan;
 use crate::draws::{Draws, Site};
@@ -183,6 +184,8 @@ pub struct Profile {
     pub spare_segments_max: usize,
     /// Bytes of entries read at a start.
     pub tail_bytes_max: u64,
+    /// What the state machine's file is.
+    pub map: MapKind,
     /// How long things take.
     pub timing: Timing,
     /// What clients ask; nothing if there are none.
@@ -219,6 +222,7 @@ impl Profile {
             segment_bytes: 64 << 10,
             spare_segments_max: 2,
             tail_bytes_max: 1 << 20,
+            map: MapKind::Journal,
             timing: Timing {
                 hop: Span::micros(100, 400),
                 client: Span::micros(50, 200),

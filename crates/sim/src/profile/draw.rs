@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use quorate_consensus::{Config as EngineConfig, NodeId};
 use quorate_kv::Config as StoreConfig;
 use quorate_replica::{CommitPolicy, Limits};
+use quorate_storage::MapKind;
 
 use super::{Named, Profile, Span, Timing};
 use crate::clients::Plan;
@@ -42,6 +43,7 @@ impl Profile {
             segment_bytes: *draws.one_of(SIZE, [1], &[8 << 10, 16 << 10, 64 << 10, 1 << 20]),
             spare_segments_max: draws.below(SIZE, [2], 3) as usize,
             tail_bytes_max: *draws.one_of(SIZE, [3], &[1, 1 << 10, 64 << 10, 1 << 20]),
+            map: if draws.below(SIZE, [4], 8) == 0 { MapKind::Tree } else { MapKind::Journal },
             timing: timing(draws, engine.election_timeout),
             clients: Some(Plan::draw(draws)),
             faults: faults(named, draws),

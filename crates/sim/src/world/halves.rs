@@ -5,7 +5,7 @@ use core::time::Duration;
 use quorate_codec::encode_command;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, NodeId, Summary};
-use quorate_kv::Damage;
+use quorate_kv::{Command, Damage};
 use quorate_replica::{ApplyingEffects, Note, OrderingEffects, OrderingInput, Ticket};
 
 use super::World;
@@ -267,6 +267,7 @@ impl<P: Protocol> World<P> {
             self.tell(node, ticket, End::Lost);
             return;
         };
+        let is_compaction = matches!(&ask, Ask::Command(Command::Compact(it)) if it.physical);
         let (read, input) = match ask {
             Ask::Command(command) => {
                 let command = encode_command(&command);
@@ -276,7 +277,7 @@ impl<P: Protocol> World<P> {
             Ask::Serializable(read) => (Some(read), None),
             Ask::Transfer(to) => (None, Some(OrderingInput::Transfer { ticket, to })),
         };
-        let earlier = running.open.insert(ticket, Open { read: read.map(Box::new) });
+        let earlier = running.open.insert(ticket, Open { is_compaction, read: read.map(Box::new) });
         assert!(earlier.is_none(), "a ticket was used twice");
         match input {
             Some(input) => self.feed(node, input),

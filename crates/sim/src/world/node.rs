@@ -64,6 +64,8 @@ pub(crate) struct StoreWork {
 
 /// A request that has not ended at its node.
 pub(crate) struct Open {
+    /// Whether it waits for bytes to go, which a peer's snapshot may hold back for long.
+    pub(crate) is_compaction: bool,
     /// What it reads, until that is released.
     pub(crate) read: Option<Box<ReadRequest>>,
 }

@@ -83,6 +83,7 @@ impl<P: Protocol> World<P> {
             spare_segments_max: self.profile.spare_segments_max,
             tail_bytes_max: self.profile.tail_bytes_max,
             map_cache_bytes: 1 << 20,
+            map: self.profile.map,
             ..Options::new(CLUSTER, node, P::KIND, self.members())
         };
         let disk = Arc::new(self.node(node).disk.clone());
