@@ -62,21 +62,28 @@ fn plan(cuts: usize, random: &mut Random) -> Vec<Cut> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_power_fails() {
-    assert_nothing_lost(Program::Quorate, CUTS_FULL).await;
+    let (cuts, seed) = (for_this_build(CUTS_FULL), seed());
+    println!("power: {cuts} cuts, QUORATE_SEED={seed}");
+    println!("power: {}", survive(Program::Quorate, cuts, seed).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_when_the_power_of_members_on_paxos_fails() {
-    assert_nothing_lost(Program::QuoratePaxos, CUTS_FULL_PAXOS).await;
+    let (cuts, seed) = (for_this_build(CUTS_FULL_PAXOS), seed());
+    println!("power on Paxos: {cuts} cuts, QUORATE_SEED={seed}");
+    println!("power on Paxos: {}", survive(Program::QuoratePaxos, cuts, seed).await);
 }
 
-async fn assert_nothing_lost(program: Program, cuts_full: usize) {
-    let cuts = if cfg!(debug_assertions) { CUTS_SAMPLE } else { cuts_full };
-    let (seed, begun) = (seed(), Instant::now());
-    println!("power of {program:?}: {cuts} cuts, QUORATE_SEED={seed}");
+fn for_this_build(cuts: usize) -> usize {
+    if cfg!(debug_assertions) { CUTS_SAMPLE } else { cuts }
+}
+
+/// Cuts the power so often, and loses nothing. Says what was done, or why nothing could be.
+async fn survive(program: Program, cuts: usize, seed: u64) -> String {
+    let begun = Instant::now();
     let mut site = match Site::build(program) {
         Ok(site) => site,
-        Err(why) => return println!("skipped: this machine cannot loop-mount: {why}"),
+        Err(why) => return format!("skipped: this machine cannot loop-mount: {why}"),
     };
     let mut random = Random::new(seed);
     site.cluster.wait_ready().await;
@@ -96,14 +103,14 @@ async fn assert_nothing_lost(program: Program, cuts_full: usize) {
     };
     let (revision, hash) = audit::assert_equal_states(&site.cluster).await;
     site.cluster.assert_no_panic();
-    println!(
-        "power of {program:?}: seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} \
-         unknown ({} of them happened); state {hash:08x} at revision {revision}; {:.0?}",
+    format!(
+        "seed {seed}: {cuts} cuts, {} writes acknowledged and none lost, {} unknown ({} of them \
+         happened); state {hash:08x} at revision {revision}; {:.0?}",
         tally.acknowledged,
         tally.unknown_happened + tally.unknown_never,
         tally.unknown_happened,
         begun.elapsed(),
-    );
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,8 +3,8 @@
 //! The tutorials give an acceptor three variables, all durable: `MaxN`, the highest ballot it has
 //! promised; `AcceptN` and `AcceptV`, the ballot and the value of its vote. `MaxN` is the
 //! [`Acceptor`] of this file, one per node even where there are many slots. `AcceptN` and `AcceptV`
-//! are the vote, one per slot: single-decree Paxos keeps it beside the promise, Multi-Paxos in its log,
-//! whose entries carry the ballot of their vote.
+//! are the vote, one per slot: single-decree Paxos keeps it beside the promise, Multi-Paxos in its
+//! log, whose entries carry the ballot of their vote.
 //!
 //! | ballot against `MaxN` | prepare | accept |
 //! |---|---|---|
@@ -14,10 +14,10 @@
 //!
 //! Whether there is a vote already changes nothing in this table: a later ballot replaces the vote,
 //! and that this loses no chosen value is the proposer's duty (P2c). Two cells deserve a word. An
-//! equal prepare comes from the ballot's only owner, whose first answer was lost. And that an accept
-//! raises the promise is not spelled out in "Paxos Made Simple" (§2.2, phase 2b): without it a late
-//! accept of an older ballot could replace a newer vote that was counted (`VoteFor` in Lamport's
-//! TLA+ module `Voting` raises it).
+//! equal prepare comes from the ballot's only owner, whose first answer was lost. And that an
+//! accept raises the promise is not spelled out in "Paxos Made Simple" (§2.2, phase 2b): without it
+//! a late accept of an older ballot could replace a newer vote that was counted (`VoteFor` in
+//! Lamport's TLA+ module `Voting` raises it).
 
 use crate::ballot::Ballot;
 use crate::rules::{Rule, Rules};
