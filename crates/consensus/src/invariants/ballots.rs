@@ -1,8 +1,8 @@
 //! What is special about Paxos: votes per slot, and what makes a value chosen.
 //!
-//! The memory holds, for each slot and ballot, the value proposed and who ever had it on disk. From
-//! these two follows all of "Paxos Made Simple" §2.2: a value is chosen when a phase-2 quorum holds
-//! it, whether or not anybody knows.
+//! The memory holds, for each slot and ballot, the value proposed and who ever had it on disk. All
+//! of "Paxos Made Simple" §2.2 follows from these two: a value is chosen when a phase-2 quorum
+//! holds it, whether or not anybody knows.
 
 use super::Invariants;
 use super::claim::Claim;

@@ -1,8 +1,8 @@
 //! What of the memory decides future violations, in canonical form, for exhaustive search.
 //!
 //! Two states of a cluster with equal engines, disks, messages *and* equal memories have the same
-//! futures. Left out is what the nodes' own states contain (logs, marks, promises) and what only
-//! counts.
+//! futures. Left out is what the nodes' own states contain (logs, marks, promises), requests of
+//! clients, and what only counts.
 
 use bytes::{BufMut, BytesMut};
 
@@ -29,9 +29,15 @@ impl Invariants {
             }
             canon.put_u8(u8::MAX);
         }
-        for led in self.rounds.iter() {
-            canon.put_u64_le(led.ballot.round);
-            canon.put_u64_le(name(led.ballot.node).0);
+        for remembered in self.rounds.remembered() {
+            let ballots = remembered.iter().map(|led| (led.ballot.round, name(led.ballot.node)));
+            let mut ballots: Vec<_> = ballots.collect();
+            ballots.sort_unstable();
+            for (round, leader) in ballots {
+                canon.put_u64_le(round);
+                canon.put_u64_le(leader.0);
+            }
+            canon.put_u8(u8::MAX);
         }
         canon.put_u64_le(self.rounds.opened());
         for (index, slot) in self.slots.iter_from(Index::ZERO) {

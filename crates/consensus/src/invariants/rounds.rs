@@ -87,8 +87,8 @@ impl Rounds {
         }
     }
 
-    /// The leaderships remembered.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Leadership> {
-        self.led.iter()
+    /// What is remembered: who led, and which ballots were used.
+    pub(super) fn remembered(&self) -> [&[Leadership]; 2] {
+        [&self.led, &self.prepared]
     }
 }
