@@ -67,8 +67,8 @@ impl Config {
 /// How long a preempted proposer waits: at least `least`, drawn from a span that doubles with each
 /// preemption in a row up to `most`.
 ///
-/// Two proposers that come back at once preempt each other for ever (PMS §2.4). Equal bounds keep it
-/// so, for show.
+/// Two proposers that come back at once preempt each other for ever (PMS §2.4). Equal bounds keep
+/// it so, for show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The shortest wait.

@@ -70,3 +70,14 @@ impl<V: Clone> Learner<V> {
         is_news
     }
 }
+
+#[cfg(test)]
+impl<V> Learner<V> {
+    pub(super) fn counted(&self) -> Ballot {
+        self.counted
+    }
+
+    pub(super) fn vote_of(&self, acceptor: NodeId) -> Option<&Vote<V>> {
+        self.votes.get(&acceptor)
+    }
+}

@@ -1,8 +1,8 @@
 //! A councillor: the roles it plays, its disk, and its patience.
 //!
 //! Whoever is asked for a decision proposes. Acceptors answer the proposer, which counts the votes
-//! (PMS §2.3, one distinguished learner per ballot) and tells everyone else. A councillor's words to
-//! itself do not travel, but wait for its disk like all others.
+//! (PMS §2.3, one distinguished learner per ballot) and tells everyone else. A councillor's words
+//! to itself do not travel, but wait for its disk like all others.
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -209,11 +209,14 @@ impl<V: Clone + PartialEq, R: Rules> Synod<V, R> {
     }
 
     fn on_accept(&mut self, ballot: Ballot, value: V) {
+        let before = self.acceptor.clone();
         let decision = self.acceptor.on_accept(ballot, value.clone(), &self.rules);
         if let Decision::Refused { promised } = decision {
             return self.refuse(ballot, Phase::Two, promised);
         }
-        self.withheld.change();
+        if self.acceptor != before {
+            self.withheld.change();
+        }
         self.effects.events.push(Event::Voted { ballot, value: value.clone() });
         let accepted = Message::Accepted { ballot, value };
         self.answer(ballot.node, accepted, Rule::AcceptedBeforeDurable);
@@ -323,6 +326,24 @@ impl<V: Clone + PartialEq, R: Rules> Synod<V, R> {
                 self.send(envelope.to, envelope.message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl<V: Clone + PartialEq + core::fmt::Debug, R: Rules> Synod<V, R> {
+    /// What distinguishes this state from others, without the numbers of writes, and without what
+    /// it knows of single acceptors.
+    pub(super) fn canonical(&self) -> impl core::fmt::Debug + '_ {
+        let held: Vec<_> =
+            self.withheld.held().map(|(after, held)| (after, &held.message)).collect();
+        let learner = (self.learner.chosen(), self.learner.counted());
+        let proposer = (self.proposer.ballots(), self.proposer.phase(), self.proposer.value());
+        (proposer, &self.acceptor, learner, &self.wish, held, self.withheld.unconfirmed())
+    }
+
+    /// What it knows of one acceptor: its promise and its vote.
+    pub(super) fn view_of(&self, acceptor: NodeId) -> impl core::fmt::Debug + '_ {
+        (self.proposer.promise_of(acceptor), self.learner.vote_of(acceptor))
     }
 }
 

@@ -146,3 +146,17 @@ impl<V: Clone> Proposer<V> {
         self.step = Step::Idle;
     }
 }
+
+#[cfg(test)]
+impl<V: Clone> Proposer<V> {
+    pub(super) fn ballots(&self) -> (Ballot, Ballot) {
+        (self.tried, self.seen)
+    }
+
+    pub(super) fn promise_of(&self, acceptor: NodeId) -> Option<&Option<Vote<V>>> {
+        match &self.step {
+            Step::Preparing { promises } => promises.get(&acceptor),
+            _ => None,
+        }
+    }
+}
