@@ -12,6 +12,7 @@ use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
 use crate::exit::{Exit, Failure};
 use crate::kv::{self, DelFlags, GetFlags, PutFlags};
+use crate::lab::{self, LabFlags};
 use crate::refused;
 use crate::serve;
 use crate::serve_flags::{Origin, Origins, ServeFlags};
@@ -33,6 +34,9 @@ enum Command {
     /// Run one member of a cluster
     #[command(after_help = SERVE_NOTES)]
     Serve(Box<ServeFlags>),
+    /// Watch Raft and Paxos at work, and at their limits, as stories
+    #[command(after_help = LAB_NOTES)]
+    Lab(LabFlags),
     /// Search simulated clusters for runs in which something goes wrong
     #[command(after_help = sim::EXAMPLES)]
     Sim(SimFlags),
@@ -54,6 +58,15 @@ Try it:
   quorate get hello            read
 
 `quorate COMMAND --help` has the flags of a command.";
+
+const LAB_NOTES: &str = "\
+Examples:
+  quorate lab list                          the stories
+  quorate lab run figure-8                  tell one
+  quorate lab run council-3 --lang zh       in Chinese
+
+Stories are played by the real engines on the simulator. Each ends in checks;
+the exit code is 1 if one does not hold.";
 
 const SERVE_NOTES: &str = "\
 Each flag can be an environment variable instead: ETCD_NAME for --name, and so
@@ -107,6 +120,7 @@ struct Context {
 fn dispatch(cli: Cli, context: &Context) -> Result<(), Stop> {
     match cli.command {
         Command::Demo(flags) => demo::run(&flags)?,
+        Command::Lab(flags) => lab::run(&flags)?,
         Command::Sim(flags) => sim::run(&flags)?,
         Command::Put(flags) => kv::put(flags)?,
         Command::Get(flags) => kv::get(flags)?,

@@ -6,6 +6,7 @@ mod demo;
 mod environment;
 mod exit;
 mod kv;
+mod lab;
 mod logging;
 mod output;
 mod refused;

@@ -397,3 +397,23 @@ fn members_end_with_a_demo_that_is_killed() {
     assert_all_gone(&addresses);
     std::fs::remove_dir_all(folder).expect("a killed demo leaves its folder");
 }
+
+#[test]
+fn every_story_of_the_lab_ends_as_it_must() {
+    let output = run(&["lab", "run", "all", "--lang", "zh", "--seed", "3"]);
+    let told = stdout(&output);
+    assert!(output.status.success(), "{told}");
+    let listed = run(&["lab", "list"]);
+    let names: Vec<&str> = stdout(&listed).lines().filter_map(|it| it.split(' ').next()).collect();
+    assert!(20 < names.len(), "{names:?}");
+    for name in names {
+        assert!(told.contains(&format!("{name} · ")), "{name} is told");
+    }
+}
+
+#[test]
+fn a_story_that_does_not_exist_is_refused_with_a_hint() {
+    let (code, said) = failure(&mut quorate(&["lab", "run", "figure-9"]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("figure-9") && said.contains("quorate lab list"), "{said}");
+}
