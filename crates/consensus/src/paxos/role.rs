@@ -169,11 +169,7 @@ impl<R: Rules> Paxos<R> {
     pub(super) fn hard_state(&self) -> HardState {
         let promised = self.acceptor.promised();
         let to = (promised != Ballot::ZERO).then_some(promised.node);
-        let promise = if self.rules.breaks(Rule::ForgetPromise) {
-            Promise::default()
-        } else {
-            Promise { round: promised.round, to }
-        };
+        let promise = Promise { round: promised.round, to };
         HardState { promise, committed: self.slots.chosen() }
     }
 

@@ -13,6 +13,7 @@ mod mutants;
 mod network;
 mod options;
 mod paxos;
+mod paxos_mutants;
 mod protocol;
 mod raft;
 mod requests;
