@@ -10,6 +10,7 @@ use bytes::Bytes;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
+use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 use quorate_consensus::{
     Ballot, ClusterTime, Config, Engine, HardState, Incarnation, Index, Input, Instant, Members,
@@ -23,15 +24,15 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PAYLOAD: &[u8] = &[7; 256];
 
 /// Three nodes whose messages and writes take no time.
-struct Trio {
-    engines: Vec<Raft>,
-    messages: VecDeque<(NodeId, NodeId, <Raft as Engine>::Message)>,
+struct Trio<E: Engine> {
+    engines: Vec<E>,
+    messages: VecDeque<(NodeId, NodeId, E::Message)>,
     leader: usize,
     sequence: u64,
     committed: u64,
 }
 
-impl Trio {
+impl<E: Engine<Rules = Strict>> Trio<E> {
     fn new() -> Self {
         let members = Members::of_voters((1..=3).map(NodeId));
         let engines = (1..=3).map(|node| start(NodeId(node), members.clone())).collect();
@@ -104,7 +105,7 @@ impl Trio {
     }
 }
 
-fn start(node: NodeId, members: Members) -> Raft {
+fn start<E: Engine<Rules = Strict>>(node: NodeId, members: Members) -> E {
     let meta =
         Meta { index: Index::ZERO, ballot: Ballot::ZERO, time: ClusterTime::default(), members };
     let recovered = Recovered {
@@ -116,7 +117,7 @@ fn start(node: NodeId, members: Members) -> Raft {
         applied: Index::ZERO,
         time: ClusterTime::default(),
     };
-    Raft::new(Config::new(node), Strict, Seed(node.0), recovered, Instant::ORIGIN)
+    E::new(Config::new(node), Strict, Seed(node.0), recovered, Instant::ORIGIN)
 }
 
 /// Measures the processor time of this thread.
@@ -158,9 +159,14 @@ impl Measurement for ProcessorTime {
 }
 
 fn core(criterion: &mut Criterion<ProcessorTime>) {
-    let mut group = criterion.benchmark_group("core");
+    measure::<Raft>(criterion, "raft");
+    measure::<Paxos>(criterion, "paxos");
+}
+
+fn measure<E: Engine<Rules = Strict>>(criterion: &mut Criterion<ProcessorTime>, name: &str) {
+    let mut group = criterion.benchmark_group(name);
     for depth in [1, 32, 1024] {
-        let mut trio = Trio::new();
+        let mut trio = Trio::<E>::new();
         group.throughput(Throughput::Elements(depth));
         group.bench_function(format!("depth {depth}"), |bench| bench.iter(|| trio.commit(depth)));
     }

@@ -55,7 +55,9 @@ impl Canon {
     pub(crate) fn set<T: core::fmt::Debug>(&mut self, values: impl Iterator<Item = T>) {
         let texts: BTreeSet<String> = values.map(|value| format!("{value:?}")).collect();
         self.number(texts.len() as u64);
-        texts.iter().for_each(|text| self.text(text));
+        for text in &texts {
+            self.text(text);
+        }
     }
 
     pub(crate) fn votes(&mut self, votes: &std::collections::BTreeMap<NodeId, bool>) {

@@ -10,8 +10,9 @@ use super::role::{Leader, State};
 use crate::effects::{Fetch, FetchReason};
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
+use crate::ranges::Coverage;
 use crate::rules::{Rule, Rules};
-use crate::trace::{Reason, What};
+use crate::trace::{Reason, TraceEvent, What};
 
 impl<R: Rules> Paxos<R> {
     /// Counts the votes that came since the last drain: a value is chosen when a phase-2 quorum has
@@ -25,7 +26,7 @@ impl<R: Rules> Paxos<R> {
         let me = self.config.node;
         let quorum = &self.configurations.quorums().phase2;
         let prefix = quorum.highest_reached(Index::ZERO, |node| {
-            coverage(leader, me, node).map_or(Index::ZERO, |votes| votes.upto())
+            coverage(leader, me, node).map_or(Index::ZERO, Coverage::upto)
         });
         leader.chosen.raise(prefix.max(leader.floor));
         let beyond = leader.chosen.upto();
@@ -156,7 +157,9 @@ impl<R: Rules> Paxos<R> {
         if wanted.last < wanted.first {
             self.loading.pop_front();
         }
-        entries.into_iter().for_each(|entry| self.slots.load(entry));
+        for entry in entries {
+            self.slots.load(entry);
+        }
     }
 
     /// The host has applied entries.
@@ -166,13 +169,13 @@ impl<R: Rules> Paxos<R> {
 }
 
 /// What a node has voted for in the leader's ballot, durably.
-fn coverage(leader: &Leader, me: NodeId, node: NodeId) -> Option<&crate::ranges::Coverage> {
+fn coverage(leader: &Leader, me: NodeId, node: NodeId) -> Option<&Coverage> {
     if node == me {
         return Some(&leader.own);
     }
     leader.peers.get(&node).map(|peer| &peer.votes)
 }
 
-fn chosen_out_of_order(index: Index) -> crate::trace::TraceEvent {
-    crate::trace::TraceEvent { what: What::Chosen { index }, reason: Reason::QuorumReached }
+fn chosen_out_of_order(index: Index) -> TraceEvent {
+    TraceEvent { what: What::Chosen { index }, reason: Reason::QuorumReached }
 }

@@ -189,28 +189,27 @@ impl<R: Rules> Paxos<R> {
     /// A peer asks whom this node follows.
     pub(super) fn on_elect(&mut self, from: NodeId, round: ElectionRound) {
         let leader = self.heard_leader();
-        let what = What::Granted { to: from, round: self.highest.round };
-        match leader {
-            Some(_) => {
-                let what = What::Refused { to: from, round: self.highest.round };
-                self.trace(what, Reason::LeaderAlive);
-            }
-            None => {
-                self.trace(what, Reason::NoLeader);
-                self.make_way();
-            }
+        let asked = self.highest.round;
+        if leader.is_some() {
+            self.trace(What::Refused { to: from, round: asked }, Reason::LeaderAlive);
+        } else {
+            self.trace(What::Granted { to: from, round: asked }, Reason::NoLeader);
+            self.make_way();
         }
         self.send(from, Message::ElectReply { round, highest: self.highest, leader });
     }
 
-    /// Puts off a hurried round of its own: two that start at once depose each other. The deadline
-    /// of a calm one stays, else a peer that never wins blocks all.
+    /// Puts off a hurried round of its own: two that start at once depose each other. It does so
+    /// once, and is calm from then on. The deadline of a calm one stays, else peers that never win
+    /// block all.
     fn make_way(&mut self) {
         let later = self.now + self.config.election_timeout / 4;
         if let State::Follower(follower) = &mut self.state
             && follower.haste == Haste::Hurried
         {
             follower.deadline = follower.deadline.max(later);
+            follower.haste = Haste::Calm;
+            follower.leader = None;
         }
     }
 

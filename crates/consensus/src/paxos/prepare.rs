@@ -221,7 +221,9 @@ impl<R: Rules> Paxos<R> {
         report.told.raise(SLOT_MAX);
         candidate.reports.insert(me, report);
         let own: Vec<Entry> = self.slots.votes_from(candidate.base).cloned().collect();
-        own.iter().for_each(|vote| self.consider(vote));
+        for vote in &own {
+            self.consider(vote);
+        }
         self.recover();
     }
 

@@ -128,7 +128,9 @@ impl Progress {
         if !lost.is_empty() {
             self.retries = (self.retries + 1).min(Self::RETRIES_MAX);
         }
-        lost.into_iter().for_each(|span| self.lost.insert(span));
+        for span in lost {
+            self.lost.insert(span);
+        }
     }
 
     /// Stops sending until the peer is heard again: what is on the way is probably lost.

@@ -77,20 +77,19 @@ impl<R: Rules> Paxos<R> {
     /// this ballot.
     fn recover_slots(&mut self, mut candidate: Candidate, span: Span) {
         let ballot = self.acceptor.promised();
-        let mut time = self.slots.vote(self.slots.chosen()).map(|entry| entry.time);
+        let decided = self.slots.vote(self.slots.chosen());
+        let mut time = decided.map_or(ClusterTime::default(), |entry| entry.time);
         for index in span.indices() {
             let best = candidate.best.remove(&index);
             let best = best.filter(|_| !self.rules.breaks(Rule::IgnoreVotes));
-            let (entry, reason) = match best {
-                Some(vote) => (Entry { ballot, ..vote }, Reason::Adopted),
-                None => {
-                    let time = time.unwrap_or_default();
-                    let payload = Payload::Noop;
-                    (Entry { index, ballot, id: None, time, payload }, Reason::NoVotes)
-                }
+            let (value, reason) = if let Some(vote) = best {
+                (Entry { ballot, ..vote }, Reason::Adopted)
+            } else {
+                let (id, payload) = (None, Payload::Noop);
+                (Entry { index, ballot, id, time, payload }, Reason::NoVotes)
             };
-            time = time.max(Some(entry.time));
-            self.propose_value(entry, reason);
+            time = time.max(value.time);
+            self.propose_value(value, reason);
         }
     }
 
