@@ -1,5 +1,7 @@
 //! What must hold between the nodes, checked against a memory that no crash erases.
 
+use std::collections::BTreeMap;
+
 use quorate_consensus::invariants::{Invariant, Order};
 use quorate_consensus::{Index, NodeId, ProposalId, Role};
 
@@ -18,8 +20,12 @@ pub(super) struct Ghost {
     pub crashes: u8,
     pub commands: u8,
     pub reads: u8,
+    /// The highest round that anyone has taken part in.
+    pub newest: u64,
     /// Who has led each round, from round 1; node 0 stands for nobody.
     pub leaders: Vec<NodeId>,
+    /// Paxos: what a quorum was seen to have voted for, by slot.
+    pub decided: BTreeMap<Index, Option<ProposalId>>,
     /// What was committed, without gaps, and in which round it was first known to be.
     pub chosen: Vec<(Held, u64)>,
 }
@@ -50,17 +56,23 @@ impl Ghost {
         Self {
             leaders: self.leaders.iter().map(|&node| names.node(node)).collect(),
             chosen: self.chosen.iter().map(|(chosen, round)| (held(chosen), *round)).collect(),
+            decided: BTreeMap::new(),
             ..*self
         }
     }
 
     /// Whether a step gives reason to look.
     pub(super) fn concerns(before: &View, after: &View) -> bool {
-        is_elected(before, after) || before.committed < after.committed || before.log != after.log
+        is_elected(before, after)
+            || before.round < after.round
+            || before.committed < after.committed
+            || before.log != after.log
+            || before.durable_log != after.durable_log
     }
 
     /// Takes note of what nodes know to be committed when everything begins.
     pub(super) fn seed(&mut self, nodes: &[&View]) {
+        self.newest = nodes.iter().map(|node| node.round).max().unwrap_or_default();
         let ahead = nodes.iter().max_by_key(|node| node.committed);
         let ahead = ahead.expect("a world has nodes");
         let known = ahead.log.iter().filter(|held| held.index <= ahead.committed);
@@ -69,11 +81,15 @@ impl Ghost {
 
     /// Takes a step into account.
     pub(super) fn observe(&mut self, look: &Look<'_>) -> Verdict {
+        self.newest = self.newest.max(look.after.round);
+        if is_elected(look.before, look.after) {
+            self.on_elected(look)?;
+        }
         if look.order == Order::Terms && look.before.log != look.after.log {
             logs_match(look)?;
         }
-        if is_elected(look.before, look.after) {
-            self.on_elected(look)?;
+        if look.order == Order::Ballots && look.before.durable_log != look.after.durable_log {
+            self.on_votes(look)?;
         }
         let known = look.before.committed.min(look.after.committed);
         let news = look
@@ -82,6 +98,21 @@ impl Ghost {
             .iter()
             .filter(|held| known < held.index && held.index <= look.after.committed);
         news.into_iter().try_for_each(|held| self.on_committed(look, *held))
+    }
+
+    /// A value is chosen once a quorum has voted for it under one ballot, whoever knows.
+    fn on_votes(&mut self, look: &Look<'_>) -> Verdict {
+        for vote in &look.after.durable_log {
+            let count = look.nodes.iter().filter(|node| node.durable_log.contains(vote)).count();
+            if count * 2 <= look.nodes.len() {
+                continue;
+            }
+            let known = *self.decided.entry(vote.index).or_insert(vote.id);
+            ensure(Invariant::ChosenOnce, look.after.node, known == vote.id, || {
+                format!("{} is chosen twice, the second time as {}", vote.index, tell(vote))
+            })?;
+        }
+        Ok(())
     }
 
     fn on_elected(&mut self, look: &Look<'_>) -> Verdict {

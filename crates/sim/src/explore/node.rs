@@ -131,8 +131,10 @@ impl<P: Explored> Node<P> {
         match event {
             Event::Campaign => self.campaign(setup),
             Event::Hear { round } => {
-                let from = self.peers(setup)[0];
-                self.tell(Input::Message { from, message: P::news(round) });
+                if let Some(message) = P::news(round) {
+                    let from = self.peers(setup)[0];
+                    self.tell(Input::Message { from, message });
+                }
             }
             Event::Deliver { from, message } => self.tell(Input::Message { from, message }),
             Event::Propose { sequence } => {

@@ -16,8 +16,8 @@ pub trait Explored: Protocol<Engine: Claims> {
     /// asking whether it could: the sender and the message of each answer that is made up.
     fn nod(node: &View, peers: &[NodeId]) -> Vec<(NodeId, Self::Message)>;
 
-    /// A message that tells of a round and does nothing else.
-    fn news(round: u64) -> Self::Message;
+    /// A message that tells of a round and does nothing else; `None` if nobody needs one.
+    fn news(round: u64) -> Option<Self::Message>;
 
     /// Whether a message only asks or tells what [`super::Courtesies::Free`] lets every node know.
     fn is_courtesy(message: &Self::Message) -> bool;
@@ -25,6 +25,9 @@ pub trait Explored: Protocol<Engine: Claims> {
     /// Whether delivering this message changes nothing now and for ever, whatever else happens
     /// within the bounds.
     fn is_spent(message: &Self::Message, from: &View, to: &View, bounds: &Bounds) -> bool;
+
+    /// The message in few words.
+    fn tell(message: &Self::Message) -> String;
 
     /// The same message in a world where nodes have other names.
     fn renamed(message: &Self::Message, names: &Renaming) -> Self::Message;
@@ -47,6 +50,11 @@ impl Renaming {
             assert!(all[0].len() as u64 == node, "a renaming grows by one name at a time");
         }
         all.into_iter().map(Self).collect()
+    }
+
+    /// Whether it changes nothing.
+    pub(super) fn is_identity(&self) -> bool {
+        self.0.is_sorted()
     }
 
     /// A node's other name; nobody stays nobody.

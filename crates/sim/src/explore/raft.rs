@@ -18,8 +18,8 @@ impl Explored for RaftProtocol {
         peers.iter().map(|&peer| (peer, Message { term, body: body.clone() })).collect()
     }
 
-    fn news(round: u64) -> Message {
-        Message { term: Term(round), body: Body::StaleTerm }
+    fn news(round: u64) -> Option<Message> {
+        Some(Message { term: Term(round), body: Body::StaleTerm })
     }
 
     fn is_courtesy(message: &Message) -> bool {
@@ -38,9 +38,9 @@ impl Explored for RaftProtocol {
             Body::VoteReply { asked, .. } => asked.0 < sworn || to.role != Role::Candidate,
             Body::StaleTerm => true,
             Body::AppendReply { result, .. } => {
-                term < sworn || to.role != Role::Leader || is_known(from.node, *result, to, bounds)
+                term < sworn || !may_lead(to) || is_known(from.node, *result, to, bounds)
             }
-            Body::HeartbeatReply { .. } => term < sworn || to.role != Role::Leader,
+            Body::HeartbeatReply { .. } => term < sworn || !may_lead(to),
             Body::Vote { .. } if term == sworn => {
                 to.durable.promise.to.is_some() && is_over(from, term, Role::Candidate)
             }
@@ -49,6 +49,41 @@ impl Explored for RaftProtocol {
                 bounds.courtesies == Courtesies::Free || bounds.rounds <= from.durable.promise.round
             }
         }
+    }
+
+    fn tell(message: &Message) -> String {
+        let term = message.term;
+        let place = |at: &Position| format!("{}@{}", at.index, at.ballot.round);
+        let said = match &message.body {
+            Body::PreVote { last } => {
+                format!("would you vote for me? My log ends at {}", place(last))
+            }
+            Body::PreVoteReply { asked, verdict } => {
+                format!("in term {asked} I would: {verdict:?}")
+            }
+            Body::Vote { last, .. } => format!("vote for me! My log ends at {}", place(last)),
+            Body::VoteReply { asked, verdict } => format!("my vote in term {asked}: {verdict:?}"),
+            Body::Append { previous, entries, commit, .. } => {
+                let places = entries
+                    .iter()
+                    .map(|entry| place(&Position { ballot: entry.ballot, index: entry.index }));
+                let places = places.collect::<Vec<_>>().join(" ");
+                format!("after {} comes [{places}], {commit} is committed", place(previous))
+            }
+            Body::AppendReply { result, .. } => match result {
+                AppendResult::Matched { index } => format!("I hold all up to {index}"),
+                AppendResult::Rejected { refused, hint } => {
+                    format!("I lack {refused}, try {}", place(hint))
+                }
+                AppendResult::Busy => "not now".into(),
+            },
+            Body::Heartbeat { commit, confirm } => {
+                format!("{} is committed, confirmation {}", place(commit), confirm.0)
+            }
+            Body::HeartbeatReply { confirm, .. } => format!("I follow, confirmation {}", confirm.0),
+            other => format!("{other:?}"),
+        };
+        format!("term {term}: {said}")
     }
 
     fn renamed(message: &Message, names: &Renaming) -> Message {
@@ -74,6 +109,11 @@ impl Explored for RaftProtocol {
         };
         Message { term: message.term, body }
     }
+}
+
+/// Whether a node leads its term or may still come to.
+fn may_lead(node: &View) -> bool {
+    matches!(node.role, Role::Candidate | Role::Leader)
 }
 
 /// Whether a node has left this role in this term for good.

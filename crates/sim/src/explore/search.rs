@@ -143,8 +143,8 @@ impl<P: Explored> Search<P> {
             if self.space.bounds().states_max <= self.states.len() {
                 return End::StatesExhausted;
             }
-            if let Err((last, finding)) = self.expand(&mut found) {
-                let trail = trail::to(self, self.expanded, last);
+            if self.expand(&mut found).is_err() {
+                let (finding, trail) = trail::to(self, self.expanded);
                 return End::Found { finding, trail };
             }
         }
@@ -199,15 +199,14 @@ impl fmt::Display for Progress {
     }
 }
 
-impl<M: fmt::Debug> fmt::Display for End<M> {
+impl<M> fmt::Display for End<M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => formatter.write_str("complete: nothing is wrong within the bounds"),
             Self::StatesExhausted => formatter.write_str("stopped at the bound on states"),
             Self::MemoryExhausted => formatter.write_str("stopped at the bound on memory"),
             Self::Found { finding, trail } => {
-                writeln!(formatter, "{finding}")?;
-                trail.iter().try_for_each(|happening| writeln!(formatter, "  {happening}"))
+                write!(formatter, "{finding}, in {} steps", trail.len())
             }
         }
     }

@@ -40,6 +40,22 @@ pub(super) enum Act {
 }
 
 impl Act {
+    /// The act of a code.
+    #[cfg(test)]
+    fn of(code: u32) -> Self {
+        let number = code & 0xff_ffff;
+        match code >> 24 {
+            0 => Self::Deliver(number),
+            1 => Self::Campaign,
+            2 => Self::Hear(number as u8),
+            3 => Self::Propose(number as u8),
+            4 => Self::Read(number as u8),
+            5 => Self::Sync,
+            6 => Self::Crash(number as u8),
+            tag => unreachable!("no act has the tag {tag}"),
+        }
+    }
+
     fn code(self) -> u32 {
         let (tag, number) = match self {
             Self::Deliver(mail) => (0, mail),
@@ -164,6 +180,22 @@ impl<P: Explored> Space<P> {
 
     pub(super) fn step_of(&self, step: u32) -> &Step {
         &self.steps[step as usize]
+    }
+
+    /// Every step taken so far: the state, the act and the number of the step.
+    #[cfg(test)]
+    pub(super) fn known_steps(&self) -> impl Iterator<Item = (NodeState, Act, u32)> {
+        self.step_numbers
+            .slots
+            .iter()
+            .filter(|slot| **slot != Numbers::FREE)
+            .map(|slot| ((slot.0 >> 32) as u32, Act::of(slot.0 as u32), slot.1))
+    }
+
+    /// The node itself, as it first came to a state.
+    #[cfg(test)]
+    pub(super) fn node(&self, state: NodeState) -> &Node<P> {
+        &self.locals[state as usize].node
     }
 
     /// How many node states, messages, memories and steps there are.

@@ -23,17 +23,26 @@ pub(super) struct States {
     shards: Vec<Shard>,
 }
 
-/// A part of the table: the numbers plus one of the states that hash to it; zero is free.
+/// A part of the table.
 #[derive(Debug)]
 struct Shard {
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     used: usize,
+}
+
+/// A place in the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// A state's number plus one; zero is free.
+    number: u32,
+    /// A part of its hash, so that few states are looked at in vain.
+    tag: u32,
 }
 
 impl States {
     /// None yet. Each will have `width` bytes.
     pub(super) fn new(width: usize) -> Self {
-        let shard = || Shard { slots: vec![0; 16], used: 0 };
+        let shard = || Shard { slots: vec![Slot::default(); 16], used: 0 };
         Self {
             stride: width + PARENT,
             chunks: Vec::new(),
@@ -49,7 +58,8 @@ impl States {
 
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> u64 {
-        let table: usize = self.shards.iter().map(|shard| shard.slots.len() * 4).sum();
+        let table: usize =
+            self.shards.iter().map(|shard| shard.slots.len() * size_of::<Slot>()).sum();
         (self.chunks.len() * CHUNK * self.stride + table) as u64
     }
 
@@ -79,7 +89,7 @@ impl States {
         self.push(state, parent);
         let shard_full = {
             let shard = &mut self.shards[shard];
-            shard.slots[slot] = id + 1;
+            shard.slots[slot] = Slot { number: id + 1, tag: hash as u32 };
             shard.used += 1;
             shard.slots.len() * 3 < shard.used * 4
         };
@@ -93,14 +103,15 @@ impl States {
     fn find(&self, shard: usize, hash: u64, state: &[u8]) -> Option<usize> {
         let slots = &self.shards[shard].slots;
         let mask = slots.len() - 1;
-        let mut slot = (hash >> 32) as usize & mask;
-        while slots[slot] != 0 {
-            if self.get(slots[slot] - 1) == state {
+        let mut place = (hash >> 32) as usize & mask;
+        while slots[place].number != 0 {
+            let Slot { number, tag } = slots[place];
+            if tag == hash as u32 && self.get(number - 1) == state {
                 return None;
             }
-            slot = (slot + 1) & mask;
+            place = (place + 1) & mask;
         }
-        Some(slot)
+        Some(place)
     }
 
     fn push(&mut self, state: &[u8], parent: StateId) {
@@ -116,13 +127,13 @@ impl States {
     fn grow(&mut self, shard: usize) {
         let size = self.shards[shard].slots.len() * 2;
         let old = core::mem::take(&mut self.shards[shard].slots);
-        let mut slots = vec![0; size];
-        for number in old.into_iter().filter(|&number| number != 0) {
-            let mut slot = (hash(self.get(number - 1)) >> 32) as usize & (size - 1);
-            while slots[slot] != 0 {
-                slot = (slot + 1) & (size - 1);
+        let mut slots = vec![Slot::default(); size];
+        for slot in old.into_iter().filter(|slot| slot.number != 0) {
+            let mut place = (hash(self.get(slot.number - 1)) >> 32) as usize & (size - 1);
+            while slots[place].number != 0 {
+                place = (place + 1) & (size - 1);
             }
-            slots[slot] = number;
+            slots[place] = slot;
         }
         self.shards[shard].slots = slots;
     }
@@ -164,6 +175,6 @@ mod tests {
             assert_eq!(states.get(number), packed(number));
             assert_eq!(states.parent(number), number / 2);
         }
-        assert!(states.bytes() < 200_000 * 7 + (1 << 19) + 200_000 * 12, "{}", states.bytes());
+        assert!(states.bytes() < 200_000 * 7 + (1 << 19) + 200_000 * 24, "{}", states.bytes());
     }
 }

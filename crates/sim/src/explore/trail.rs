@@ -1,7 +1,5 @@
 //! The way to a world: what happened to whom, for people and to be replayed.
 
-use core::fmt;
-
 use quorate_consensus::invariants::Claims;
 use quorate_consensus::{Envelope, NodeId};
 
@@ -26,32 +24,36 @@ pub struct Happening<M> {
     pub event: Event<M>,
 }
 
-impl<M: fmt::Debug> fmt::Display for Happening<M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let node = self.node;
-        match &self.event {
-            Event::Campaign => write!(formatter, "{node} campaigns"),
-            Event::Hear { round } => write!(formatter, "{node} hears of round {round}"),
-            Event::Deliver { from, message } => write!(formatter, "{from} -> {node}: {message:?}"),
-            Event::Propose { sequence } => write!(formatter, "{node} takes command {sequence}"),
-            Event::Read { committed } => write!(formatter, "{node} is read, {committed} committed"),
-            Event::Sync => write!(formatter, "the disk of {node} takes a batch"),
+/// A trail in words, one line for each thing that happens.
+pub fn tell<P: Explored>(trail: &[Happening<P::Message>]) -> String {
+    let mut told = String::new();
+    for Happening { node, event } in trail {
+        told += &match event {
+            Event::Campaign => format!("{node} campaigns"),
+            Event::Hear { round } => format!("{node} hears of round {round}"),
+            Event::Deliver { from, message } => format!("{from} to {node}: {}", P::tell(message)),
+            Event::Propose { sequence } => format!("{node} takes command {sequence}"),
+            Event::Read { committed } => format!("{node} is asked for a read at {committed}"),
+            Event::Sync => format!("the disk of {node} takes a batch"),
             Event::Crash { kept } => {
-                write!(formatter, "{node} crashes and starts, {kept} unsynced batches kept")
+                format!(
+                    "{node} crashes and starts; of what was not synced, {kept} batches are there"
+                )
             }
-        }
+        };
+        told.push('\n');
     }
+    told
 }
 
-/// The way to the world `last`, and one more step.
+/// The way to the world `last`, and one more step that shows what is wrong.
 ///
 /// The search keeps worlds under the names that make them least, so the way is walked again from
 /// its beginning under one set of names.
 pub(super) fn to<P: Explored>(
     search: &mut Search<P>,
     last: StateId,
-    step: Move,
-) -> Vec<Happening<P::Message>> {
+) -> (Finding, Vec<Happening<P::Message>>) {
     let mut states = vec![last];
     while states[states.len() - 1] != 0 {
         states.push(search.states.parent(states[states.len() - 1]));
@@ -65,11 +67,10 @@ pub(super) fn to<P: Explored>(
         trail.push(happening(space, taken));
         at = next;
     }
-    trail.push(
-        wrong_step(space, &at)
-            .map_or_else(|| happening(space, step), |taken| happening(space, taken)),
-    );
-    trail
+    let wrong = successors(space, &at, &mut Vec::new());
+    let (taken, finding) = wrong.expect_err("what is wrong is wrong under all names");
+    trail.push(happening(space, taken));
+    (finding, trail)
 }
 
 /// The step from a world to one that is `target` under some names.
@@ -79,11 +80,6 @@ fn walk<P: Explored>(space: &mut Space<P>, from: &World, target: &World) -> (Mov
     let _ = successors(space, from, &mut found);
     let step = found.into_iter().find(|(_, next)| canonical(space, next) == *target);
     step.expect("a world met has a step that led to it")
-}
-
-/// The step that shows something wrong in the world under its present names.
-fn wrong_step<P: Explored>(space: &mut Space<P>, world: &World) -> Option<Move> {
-    successors(space, world, &mut Vec::new()).err().map(|(taken, _)| taken)
 }
 
 fn happening<P: Explored>(space: &Space<P>, taken: Move) -> Happening<P::Message> {

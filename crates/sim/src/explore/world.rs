@@ -91,7 +91,7 @@ pub(super) fn successors<P: Explored>(
         for act in own_acts(space, world, node).into_iter().flatten() {
             take(space, world, Move { node, act }, found)?;
         }
-        if space.bounds().courtesies == Courtesies::Free {
+        if space.bounds().courtesies == Courtesies::Free && P::news(1).is_some() {
             hear(space, world, node, found)?;
         }
         crash(space, world, node, found)?;
@@ -123,9 +123,8 @@ fn hear<P: Explored>(
     node: usize,
     found: &mut Vec<(Move, World)>,
 ) -> Result<(), (Move, Finding)> {
-    let rounds = |space: &Space<P>, node: usize| space.view(world.nodes[node]).round;
-    let newest = (0..space.bounds().nodes as usize).map(|other| rounds(space, other)).max();
-    for round in rounds(space, node) + 1..=newest.unwrap_or_default() {
+    let known = space.view(world.nodes[node]).round;
+    for round in known + 1..=space.ghost_of(world.ghost).newest {
         take(space, world, Move { node, act: Act::Hear(round as u8) }, found)?;
     }
     Ok(())
@@ -187,7 +186,7 @@ fn is_overloaded(bounds: &Bounds, view: &View) -> bool {
         Persistence::WithSending => false,
         Persistence::Apart { unsynced_max } => unsynced_max < view.pending,
     };
-    is_slow || bounds.log_max < view.last.0
+    is_slow || bounds.log_max < view.last.0 || bounds.rounds < view.round
 }
 
 /// The memory after a step.
