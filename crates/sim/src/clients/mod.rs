@@ -17,7 +17,7 @@ use quorate_consensus::{Instant, NodeId};
 use quorate_kv::Command;
 use quorate_replica::{Answer, Ending, ReadRequest, Ticket};
 
-pub use operation::OperationId;
+pub use operation::{NoOperation, OperationId};
 pub use plan::{CLIENTS_MAX, Kind, Mix, Pace, Plan, Target};
 
 use crate::draws::Draws;

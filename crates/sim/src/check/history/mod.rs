@@ -309,12 +309,15 @@ impl History {
         read: &ReadRequest,
         answer: &Result<ReadResponse, CommandError>,
     ) -> Result<(), Violation> {
-        let place = self.truth.explain(open.floor, read, answer).map_err(|why| {
-            violation_of_read(ticket, read, answer, why, Guarantee::ReadsAreFresh)
-        })?;
-        self.tally.linearizable_reads += 1;
-        self.show(open.node, place);
-        Ok(())
+        match self.truth.explain(open.floor, read, answer) {
+            Ok(place) => {
+                self.tally.linearizable_reads += 1;
+                self.show(open.node, place);
+                Ok(())
+            }
+            Err(Unexplained::Forgotten) => self.on_forgotten(),
+            Err(why) => Err(violation_of_read(ticket, read, answer, why, Guarantee::ReadsAreFresh)),
+        }
     }
 
     fn on_serializable(
@@ -324,12 +327,22 @@ impl History {
         read: &ReadRequest,
         answer: &Result<ReadResponse, CommandError>,
     ) -> Result<(), Violation> {
-        let place = self.truth.explain(open.node_floor, read, answer).map_err(|why| {
-            violation_of_read(ticket, read, answer, why, Guarantee::NodesGoForward)
-        })?;
-        self.tally.serializable_reads += 1;
-        let node_floor = self.node_floors.entry(open.node).or_default();
-        *node_floor = place.max(*node_floor);
+        match self.truth.explain(open.node_floor, read, answer) {
+            Ok(place) => {
+                self.tally.serializable_reads += 1;
+                let node_floor = self.node_floors.entry(open.node).or_default();
+                *node_floor = place.max(*node_floor);
+                Ok(())
+            }
+            Err(Unexplained::Forgotten) => self.on_forgotten(),
+            Err(why) => {
+                Err(violation_of_read(ticket, read, answer, why, Guarantee::NodesGoForward))
+            }
+        }
+    }
+
+    fn on_forgotten(&mut self) -> Result<(), Violation> {
+        self.tally.unjudged_reads += 1;
         Ok(())
     }
 
@@ -389,6 +402,7 @@ fn violation_of_read(
         Unexplained::Foretold => {
             (Guarantee::NothingIsForetold, "which is not committed yet".to_owned())
         }
+        Unexplained::Forgotten => unreachable!("nobody can tell that it is wrong"),
         Unexplained::Outdated => (outdated, "which was outdated when it was asked".to_owned()),
         Unexplained::Differs(why) => (Guarantee::AnswersAreTrue, why),
     };

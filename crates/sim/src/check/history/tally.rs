@@ -21,6 +21,8 @@ pub struct Tally {
     pub serializable_reads: u64,
     /// Reads that ended without an answer.
     pub unanswered_reads: u64,
+    /// Reads of a state so old that the history has forgotten it.
+    pub unjudged_reads: u64,
     /// Requests to hand over leadership that ended.
     pub transfers: u64,
 }

@@ -1,5 +1,7 @@
 //! What really happened: the committed log, replayed by the naive model.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use quorate_kv::naive::{Naive, Standing};
 use quorate_kv::{Command, CommandError, RangeRequest, Response};
@@ -7,6 +9,9 @@ use quorate_replica::{ReadRequest, ReadResponse};
 
 /// Most standings that an error without a revision is looked for in.
 const SEARCHED_MAX: usize = 4_096;
+
+/// Standings that are remembered at least; beyond twice as many, the oldest are forgotten.
+const REMEMBERED: usize = 65_536;
 
 /// A place in the sequence of standings that the store went through, each different from the one
 /// before. Places grow with the log.
@@ -16,6 +21,8 @@ pub(super) struct Place(usize);
 /// Why no standing of a window explains a read's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unexplained {
+    /// It may be right: what it shows was so long ago that it is forgotten.
+    Forgotten,
     /// The answer's revision is not committed yet.
     Foretold,
     /// The answer's revision was outdated before the window began.
@@ -28,29 +35,43 @@ pub(super) enum Unexplained {
 #[derive(Clone, Debug)]
 pub(super) struct Truth {
     model: Naive,
-    standings: Vec<Standing>,
+    /// The last standings, one for each place from `first` on.
+    standings: VecDeque<Standing>,
+    first: usize,
+    remembered: usize,
 }
 
 impl Truth {
     pub(super) fn new() -> Self {
         let model = Naive::new();
-        let standings = vec![model.standing()];
-        Self { model, standings }
+        let standings = VecDeque::from([model.standing()]);
+        Self { model, standings, first: 0, remembered: REMEMBERED }
     }
 
     /// Applies the next command, and says what a client must be told.
     pub(super) fn commit(&mut self, command: &Command) -> Result<Response, CommandError> {
         let response = self.model.apply(command);
         let standing = self.model.standing();
-        if self.standings.last() != Some(&standing) {
-            self.standings.push(standing);
+        if self.standings.back() != Some(&standing) {
+            self.standings.push_back(standing);
+        }
+        if 2 * self.remembered < self.standings.len() {
+            self.forget();
         }
         response
     }
 
+    /// Forgets the oldest standings, and what only they could see.
+    fn forget(&mut self) {
+        let forgotten = self.standings.len() - self.remembered;
+        self.standings.drain(..forgotten);
+        self.first += forgotten;
+        self.model.forget_below(self.standings[0].compacted);
+    }
+
     /// The present.
     pub(super) fn newest(&self) -> Place {
-        Place(self.standings.len() - 1)
+        Place(self.first + self.standings.len() - 1)
     }
 
     /// What the key held at this place.
@@ -80,13 +101,18 @@ impl Truth {
         response: &ReadResponse,
     ) -> Result<Place, Unexplained> {
         let Some(revision) = revision_of(response) else { return Ok(floor) };
-        let first = self.standings.partition_point(|standing| standing.revision < revision);
-        let end = self.standings.partition_point(|standing| standing.revision <= revision);
+        let count = |is_before: &dyn Fn(i64) -> bool| {
+            self.first + self.standings.partition_point(|standing| is_before(standing.revision))
+        };
+        let (first, end) = (count(&|at| at < revision), count(&|at| at <= revision));
         if self.model.standing().revision < revision {
             return Err(Unexplained::Foretold);
         }
         if end <= floor.0 {
             return Err(Unexplained::Outdated);
+        }
+        if first == self.first && 0 < self.first {
+            return Err(Unexplained::Forgotten);
         }
         // Among standings of one revision only compaction differs, and the lowest allows most.
         let place = Place(first.max(floor.0));
@@ -105,6 +131,7 @@ impl Truth {
         error: CommandError,
     ) -> Result<Place, Unexplained> {
         let newest = self.newest();
+        let floor = floor.max(Place(self.first));
         if error == CommandError::Compacted && self.may_have_lost_its_pin(floor, request) {
             return Ok(floor);
         }
@@ -142,8 +169,9 @@ impl Truth {
         }
     }
 
+    /// Where the store stood there, or as long ago as is remembered.
     fn standing(&self, place: Place) -> Standing {
-        self.standings[place.0]
+        self.standings[place.0.saturating_sub(self.first)]
     }
 }
 
@@ -155,5 +183,52 @@ fn revision_of(response: &ReadResponse) -> Option<i64> {
         ReadResponse::Txn(txn) => Some(txn.revision),
         ReadResponse::Revision(revision) => Some(*revision),
         ReadResponse::Hash(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_kv::{CompactRequest, PutRequest};
+
+    use super::*;
+
+    fn put(truth: &mut Truth, value: i64) {
+        let value = Bytes::from(value.to_string());
+        let put = PutRequest { key: "key".into(), value, ..PutRequest::default() };
+        assert!(truth.commit(&Command::Put(put)).is_ok());
+    }
+
+    fn get(revision: i64) -> ReadRequest {
+        ReadRequest::Range(RangeRequest { key: "key".into(), revision, ..RangeRequest::default() })
+    }
+
+    #[test]
+    fn what_is_long_ago_is_forgotten_and_the_rest_judged_as_before() {
+        let mut whole = Truth::new();
+        let mut brief = Truth { remembered: 8, ..Truth::new() };
+        for value in 0..100 {
+            for truth in [&mut whole, &mut brief] {
+                put(truth, value);
+                if value % 10 == 9 {
+                    let compact = CompactRequest { revision: value - 5, physical: false };
+                    assert!(truth.commit(&Command::Compact(compact)).is_ok());
+                }
+            }
+        }
+        assert!(brief.standings.len() <= 17 && brief.newest() == whole.newest());
+        for place in (0..=whole.newest().0).map(Place) {
+            for request in [get(0), get(whole.standing(place).revision - 2)] {
+                let answer = whole.answer_at(place, &request);
+                let is_known = brief.first < place.0;
+                match brief.explain(place, &request, &answer) {
+                    Ok(found) => assert_eq!(found, place.max(Place(brief.first))),
+                    Err(why) => {
+                        assert_eq!((why, is_known), (Unexplained::Forgotten, false), "{place:?}");
+                    }
+                }
+            }
+        }
+        let wrong = whole.answer_at(Place(50), &get(0));
+        assert!(brief.explain(brief.newest(), &get(0), &wrong).is_err());
     }
 }

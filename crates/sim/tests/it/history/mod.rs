@@ -1,5 +1,6 @@
 //! Clients and the checks of what they are told.
 
+mod clients;
 mod flaws;
 mod known;
 mod observed;
