@@ -124,6 +124,10 @@ impl DiskFile for UnsyncedFile {
         Ok(())
     }
 
+    fn drop_cache(&self) -> io::Result<()> {
+        self.0.drop_cache()
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.0.truncate(length)
     }

@@ -61,6 +61,10 @@ pub trait DiskFile: Send + Sync {
     /// for good: calling it again proves nothing.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Forgets what the system holds of the file in memory and takes for equal to the disk. After
+    /// a failed sync it may not be equal: what was read before could be gone after a power cut.
+    fn drop_cache(&self) -> io::Result<()>;
+
     /// Cuts the file, or grows it by zeros.
     fn truncate(&self, length: u64) -> io::Result<()>;
 

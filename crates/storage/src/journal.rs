@@ -54,6 +54,7 @@ impl<R: Rules> JournalMap<R> {
     pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path, rules: R) -> Result<Self, MapError> {
         let file = disk.open(path, OpenMode::Existing).map_err(|error| failed(&error))?;
         file.sync_data().map_err(|error| failed(&error))?;
+        file.drop_cache().map_err(|error| failed(&error))?;
         let length = usize::try_from(file.len().map_err(|error| failed(&error))?)
             .map_err(|_| MapError::BadStructure)?;
         let mut bytes = vec![0; length];

@@ -121,9 +121,10 @@ impl<R: Rules> DiskMap<R> {
     ) -> Result<Self, MapError> {
         let file = disk.open(&path, OpenMode::Existing);
         let file = file.map_err(|error| MapError::Io(error.kind()))?;
-        // The process before may have died between a write and its sync. What this one reports
-        // must be durable.
+        // The process before may have died between a write and its sync, or its sync may have
+        // failed. What this one reports must be durable (simulator, default 1016).
         file.sync_data().map_err(|error| MapError::Io(error.kind()))?;
+        file.drop_cache().map_err(|error| MapError::Io(error.kind()))?;
         let length = file.len().map_err(|error| MapError::Io(error.kind()))?;
         if length == 0 {
             return Err(MapError::BadStructure);

@@ -263,6 +263,10 @@ impl DiskFile for SimFile {
         self.world()?.sync_data(self.inode)
     }
 
+    fn drop_cache(&self) -> io::Result<()> {
+        self.world()?.drop_cache(self.inode)
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.world()?.truncate(self.inode, length)
     }

@@ -86,3 +86,20 @@ fn a_full_disk_changes_nothing_and_a_failed_one_is_for_good() {
     assert!(map.commit(&commit(3)).is_err(), "nobody knows what is durable");
     assert!(map.get(Revision::new(1, 0)).is_err());
 }
+
+#[test]
+fn what_a_failed_sync_left_in_the_cache_is_not_built_on() {
+    let (sim, disk, map) = made();
+    map.commit(&commit(1)).expect("there is room");
+    sim.fail_sync();
+    assert!(map.commit(&commit(2)).is_err());
+    drop(map);
+    sim.kill();
+    let map = JournalMap::open(&disk, &path(), Strict).expect("it opens again");
+    let found = position(&map);
+    map.commit(&commit(3)).expect("the disk is well again");
+    drop(map);
+    sim.crash(Survival::Lost);
+    let map = JournalMap::open(&disk, &path(), Strict).expect("it opens again");
+    assert_eq!((found, position(&map)), (Some(1), Some(3)));
+}

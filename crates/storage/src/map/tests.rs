@@ -147,3 +147,27 @@ fn a_failed_sync_poisons_the_map() {
     drop(map);
     reopen(&disk).expect("the disk is healthy again").checkpoint().expect("and its data whole");
 }
+
+#[test]
+fn what_a_failed_sync_left_in_the_cache_is_not_built_on() {
+    for attempts in 0..6 {
+        let disk = SimDisk::new();
+        let map = create(&disk);
+        map.disk.sync_directory(Path::new("/")).expect("a healthy disk");
+        map.commit(&commit(vec![record(2, b"one")])).expect("there is room");
+        disk.fail_change(disk.changes() + attempts, crate::Failure::Error);
+        let failed = map.commit(&commit(vec![record(3, b"two")])).is_err();
+        drop(map);
+        disk.kill();
+        disk.heal();
+        let map = reopen(&disk).expect("it opens again");
+        let found = map.get(Revision::new(3, 1)).expect("it is sound").is_some();
+        assert!(failed || found, "what was reported is there");
+        map.commit(&commit(vec![record(4, b"three")])).expect("the disk is well again");
+        drop(map);
+        disk.crash(crate::Survival::Lost);
+        let map = reopen(&disk).expect("it opens again");
+        assert_eq!(map.get(Revision::new(3, 1)).expect("it is sound").is_some(), found);
+        assert!(map.get(Revision::new(4, 1)).expect("it is sound").is_some());
+    }
+}

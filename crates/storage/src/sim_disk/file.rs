@@ -77,6 +77,18 @@ impl Contents {
         }
     }
 
+    /// The cache drops what it takes for clean: readers see what the disk has.
+    pub(super) fn reread(&mut self) {
+        let forgotten = self.unsynced.extract_if(.., |_, sector| sector.is_forgotten);
+        for (number, sector) in forgotten {
+            let start = (number * SECTOR_BYTES) as usize;
+            let end = self.live.len().min(start + SECTOR);
+            if start < end {
+                self.live[start..end].copy_from_slice(&sector.old[..end - start]);
+            }
+        }
+    }
+
     /// Cuts the power. `choose_sector` and `choose_length` decide what had reached the disk.
     pub(super) fn crash(
         &mut self,

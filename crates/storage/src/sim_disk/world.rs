@@ -258,6 +258,14 @@ impl World {
         begun
     }
 
+    pub(super) fn drop_cache(&mut self, inode: u64) -> io::Result<()> {
+        if self.is_halted() {
+            return Err(Self::halted());
+        }
+        self.contents_mut(inode).reread();
+        Ok(())
+    }
+
     pub(super) fn length(&self, inode: u64) -> io::Result<u64> {
         if self.is_halted() {
             return Err(Self::halted());
