@@ -59,6 +59,7 @@ impl Skin {
     pub fn ballot(self, language: Language, ballot: Ballot) -> String {
         match self {
             Self::Servers | Self::Generals => self.round(language, ballot.round),
+            Self::PaxosServers if ballot.node == NodeId(0) => self.round(language, ballot.round),
             Self::PaxosServers => {
                 format!("{} {}.{}", self.word(language, "ballot"), ballot.round, ballot.node.0)
             }
@@ -80,7 +81,8 @@ impl Skin {
         let own = match self {
             Self::Generals => words::find(language, &format!("general.{thing}")),
             Self::Councillors => words::find(language, &format!("council.{thing}")),
-            Self::Servers | Self::PaxosServers => None,
+            Self::PaxosServers => words::find(language, &format!("paxos.{thing}")),
+            Self::Servers => None,
         };
         let common = || words::find(language, &format!("word.{thing}"));
         own.or_else(common).unwrap_or_else(|| panic!("no word for {thing}")).to_owned()

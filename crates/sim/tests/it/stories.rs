@@ -72,7 +72,7 @@ fn stories_hold_for_other_seeds() {
 fn a_broken_rule_tells_another_story() {
     for (name, strict, broken) in [
         ("disrupt", "S3 follows S1, the leader of term 1", "S3 ignores what S1 says"),
-        ("figure-8", "S5 refuses S2 a vote", "S5 is the leader of term 4"),
+        ("figure-8", "S2, S3 refuse S5 a vote", "S5 is the leader of term 4"),
         ("read-stale", "get x, whatever you have gives 1", "S1 → client: get x gives 1"),
     ] {
         let story = story::find(name).expect("it is told");

@@ -9,9 +9,24 @@ use super::super::stage::{Asked, Stage, VOTES};
 use super::super::tale::Tale;
 use super::super::text::both;
 use super::super::{Story, Text};
+use crate::protocol::{RaftProtocol, kind_of};
+use crate::world::director::Fate;
 
 /// The stories of this file.
 pub(super) const STORIES: &[Story] = &[
+    Story {
+        name: "split-vote",
+        skin: Skin::Servers,
+        title: both("Split votes, and why timeouts are random", "选票被瓜分，以及超时为何要随机"),
+        intro: both(
+            "Two of four servers become candidates at the same moment and get two votes each: nobody \
+             leads term 1. New random timeouts end that; where everyone waits equally long, it goes \
+             on for ever (Raft paper, §5.2).",
+            "四台服务器中有两台同时成为候选人，各得两票：任期 1 没有领导者。新的随机超时打破僵局；如果人人等得\
+             一样久，就会永远重复下去（Raft 论文第 5.2 节）。",
+        ),
+        play: split_vote,
+    },
     Story {
         name: "step-down",
         skin: Skin::Servers,
@@ -66,6 +81,51 @@ const NO_ACKNOWLEDGED_WRITE_LOST: Text = both(
     "Every acknowledged write is there, on every server.",
     "每次已确认的写入都在，每台服务器上都有。",
 );
+
+fn split_vote(seed: Seed, tale: &mut Tale) {
+    let mut stage: Stage<'_> = Setting::of(4, seed).open(tale);
+    stage.run(40);
+    stage.step(both(
+        "S1 and S2 become candidates at the same moment. S1's request reaches S3 first, S2's reaches \
+         S4 first.",
+        "S1 和 S2 同时成为候选人。S1 的消息先到 S3，S2 的先到 S4。",
+    ));
+    stage.order(1, Some(4), Fate::Hold, 1, |message| {
+        VOTES.contains(&kind_of::<RaftProtocol>(message))
+    });
+    stage.campaign(1);
+    stage.campaign(2);
+    stage.run(8);
+    stage.release();
+    stage.run(40);
+    let in_term_1 = stage.record().leaders().iter().filter(|(round, _)| *round == 1).count();
+    stage.step(both(
+        "Each waits for a new random timeout; one ends first.",
+        "各自等待新的随机超时，总有一个先到。",
+    ));
+    stage.run_until(5_000, |stage| stage.leader().is_some());
+    stage.run(40);
+    let is_settled = stage.leader().is_some() && stage.record().has_one_leader_per_term();
+
+    let mut even: Stage<'_> = Setting::of(4, seed).breaking(Rule::NoSpread).open(stage.into_tale());
+    even.step(both(
+        "The same cluster with the rule broken: all wait equally long, and nobody gives way.",
+        "打破规则：人人等得一样久，也没有谁让路。",
+    ));
+    even.run(500);
+    even.quietly(|stage| stage.run(9_500));
+    let (leaders, rounds) = (even.record().leaders(), even.round());
+    even.check_equal(both("Term 1 had no leader.", "任期 1 没有领导者。"), in_term_1, 0);
+    even.check(
+        both("With random timeouts, a later term has one.", "有随机超时，后面的任期选出了领导者。"),
+        is_settled,
+    );
+    let claim = Phrase::from(both(
+        "Without, ten seconds and {count} terms passed, and none had a leader.",
+        "没有随机超时，十秒过去了 {count} 个任期，都没有领导者。",
+    ));
+    even.check(claim.with("count", Arg::Number(rounds)), leaders.is_empty() && 10 < rounds);
+}
 
 fn step_down(seed: Seed, tale: &mut Tale) {
     let mut stage: Stage<'_> = Setting::of(5, seed).open(tale);

@@ -19,6 +19,7 @@ pub(super) const TABLE: Table = &[
     ("general.leader", "commander"),
     ("general.candidate", "candidate"),
     ("council.leader", "proposer"),
+    ("paxos.term", "ballot"),
     // What a node does, and why (consensus/src/trace.rs).
     ("became.follower", "{is a|are} {follower}{|s} in {ballot}, without a {leader} so far"),
     ("became.follower.of", "follow{s|} {leads}, the {leader} of {ballot}"),

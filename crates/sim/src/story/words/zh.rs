@@ -19,6 +19,7 @@ pub(super) const TABLE: Table = &[
     ("general.leader", "大将军"),
     ("general.candidate", "大将军候选人"),
     ("council.leader", "提案者"),
+    ("paxos.term", "提案编号"),
     // What a node does, and why (consensus/src/trace.rs).
     ("became.follower", "成为{ballot}的{follower}，尚不知{leader}是谁"),
     ("became.follower.of", "跟随{ballot}的{leader} {leads}"),
