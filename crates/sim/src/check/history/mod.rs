@@ -315,7 +315,10 @@ impl History {
                 self.show(open.node, place);
                 Ok(())
             }
-            Err(Unexplained::Forgotten) => self.on_forgotten(),
+            Err(Unexplained::Forgotten) => {
+                self.tally.unjudged_reads += 1;
+                Ok(())
+            }
             Err(why) => Err(violation_of_read(ticket, read, answer, why, Guarantee::ReadsAreFresh)),
         }
     }
@@ -334,16 +337,14 @@ impl History {
                 *node_floor = place.max(*node_floor);
                 Ok(())
             }
-            Err(Unexplained::Forgotten) => self.on_forgotten(),
+            Err(Unexplained::Forgotten) => {
+                self.tally.unjudged_reads += 1;
+                Ok(())
+            }
             Err(why) => {
                 Err(violation_of_read(ticket, read, answer, why, Guarantee::NodesGoForward))
             }
         }
-    }
-
-    fn on_forgotten(&mut self) -> Result<(), Violation> {
-        self.tally.unjudged_reads += 1;
-        Ok(())
     }
 
     fn cut(&mut self, extent: Extent) -> Result<(), Violation> {
