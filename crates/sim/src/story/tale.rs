@@ -157,7 +157,9 @@ mod tests {
 
     fn told(events: &[Event]) -> Vec<(Vec<u64>, Vec<u64>)> {
         let mut tale = Tale::default();
-        events.iter().for_each(|event| tale.event(event.clone()));
+        for event in events {
+            tale.event(event.clone());
+        }
         let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect();
         let shown = |item: &Item| match item {
             Item::Event(event) => (numbers(&event.subjects), numbers(&event.receivers)),

@@ -54,6 +54,9 @@ pub enum Fate {
     Hold,
 }
 
+/// Tells whether a message is meant.
+pub type Wanted<M> = Box<dyn Fn(&PeerMessage<M>) -> bool>;
+
 /// An order about messages of a link.
 pub struct Order<M> {
     /// Who sends them; anyone if none.
@@ -61,7 +64,7 @@ pub struct Order<M> {
     /// Who is to get them; anyone if none.
     pub to: Option<NodeId>,
     /// Which of them.
-    pub is_it: Box<dyn Fn(&PeerMessage<M>) -> bool>,
+    pub is_it: Wanted<M>,
     /// What becomes of them.
     pub fate: Fate,
     /// How many of them.

@@ -47,16 +47,19 @@ struct Cost {
     is_sound: bool,
 }
 
+/// What is compared, and where it is found.
+type Row<T> = (Text, fn(&Cost) -> T);
+
 fn compare(seed: Seed, tale: &mut Tale) {
     let raft = measure::<RaftProtocol>(seed, &["append", "append-matched"]);
     let paxos = measure::<PaxosProtocol>(seed, &["accept", "accepted"]);
-    let rows: [(Text, fn(&Cost) -> u64); 2] = [
+    let rows: [Row<u64>; 2] = [
         (both("messages of replication", "复制消息数"), |cost| cost.messages),
         (both("syncs, on all five servers", "落盘次数（五台合计）"), |cost| cost.syncs),
     ];
-    let spans: [(Text, fn(&Cost) -> Duration); 1] =
+    let spans: [Row<Duration>; 1] =
         [(both("slowest write", "最慢的写入"), |cost| cost.slowest)];
-    let outages: [(Text, fn(&Cost) -> Duration); 2] = [
+    let outages: [Row<Duration>; 2] = [
         (both("outage after a kill", "被杀之后的停顿"), |cost| cost.killed),
         (both("outage after a freeze", "冻结之后的停顿"), |cost| cost.frozen),
     ];

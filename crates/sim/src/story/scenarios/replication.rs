@@ -115,11 +115,13 @@ fn groups_of(size: usize) -> Vec<Vec<u64>> {
 /// Kills these, writes, and starts them again. Whether the write was acknowledged.
 fn goes_on_without(stage: &mut Stage<'_>, failed: &[u64]) -> bool {
     let before = stage.now();
-    failed.iter().for_each(|node| stage.kill(*node));
+    for node in failed {
+        stage.kill(*node);
+    }
     let leads = |stage: &Stage<'_>| stage.leader().is_some_and(|leader| !failed.contains(&leader));
     stage.run_until(5_000, leads);
     let leader = stage.leader().unwrap_or(1);
-    let value = format!("{}", failed.iter().map(u64::to_string).collect::<Vec<_>>().join("+"));
+    let value = failed.iter().map(u64::to_string).collect::<Vec<_>>().join("+");
     let ask = stage.put(leader, "down", &value);
     stage.run_until(5_000, |stage| ask.has_ended(stage));
     let is_written = ask.is_written(stage);
@@ -128,21 +130,27 @@ fn goes_on_without(stage: &mut Stage<'_>, failed: &[u64]) -> bool {
         .with("leads", Arg::Node(NodeId(leader)))
         .with("time", Arg::Span(stage.now().since(before)));
     stage.remark(failed, what);
-    failed.iter().for_each(|node| stage.start(*node));
+    for node in failed {
+        stage.start(*node);
+    }
     stage.run(1_000);
     is_written
 }
 
 /// Kills these and writes at one that is left. Whether that was not acknowledged.
 fn refuses_without(stage: &mut Stage<'_>, failed: &[u64]) -> bool {
-    failed.iter().for_each(|node| stage.kill(*node));
+    for node in failed {
+        stage.kill(*node);
+    }
     let left = (1..=5).find(|node| !failed.contains(node)).expect("two are left");
     let ask = stage.put(left, "down", "three");
     stage.run(3_000);
     let is_written = ask.is_written(stage);
     let key = if is_written { "pair.survived" } else { "triple.refused" };
     stage.remark(failed, Phrase::of(key).with("left", Arg::Node(NodeId(left))));
-    failed.iter().for_each(|node| stage.start(*node));
+    for node in failed {
+        stage.start(*node);
+    }
     stage.run_until(5_000, |stage| stage.leader().is_some());
     stage.run(1_000);
     !is_written
