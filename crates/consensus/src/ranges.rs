@@ -175,7 +175,9 @@ mod tests {
         }
 
         #[test]
-        fn coverage_finds_the_first_gap(spans in prop::collection::vec((1_u64..40, 0_u64..6), 0..30)) {
+        fn coverage_finds_the_first_gap(
+            spans in prop::collection::vec((1_u64..40, 0_u64..6), 0..30),
+        ) {
             let mut coverage = Coverage::new(Index(3));
             let mut model: BTreeSet<u64> = (0..=3).collect();
             for (first, more) in spans {

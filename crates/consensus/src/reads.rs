@@ -1,9 +1,9 @@
 //! Reads that wait for a leader to confirm that it still leads.
 //!
 //! A read is released at the commit mark of a moment after it arrived, once a quorum has confirmed,
-//! after that moment, that nobody else leads. One confirmation serves all reads that wait; its number
-//! is made by the leader and never again under its ballot, so a delayed answer confirms nothing
-//! later.
+//! after that moment, that nobody else leads. One confirmation serves all reads that wait; its
+//! number is made by the leader and never again under its ballot, so a delayed answer confirms
+//! nothing later.
 
 use std::collections::VecDeque;
 

@@ -1,9 +1,9 @@
 //! A log whose entries arrive in any order, as Paxos holds it in memory: one vote per slot.
 //!
-//! Slots up to the chosen mark are decided and have no holes; above it lie votes with holes between.
-//! Memory is bounded: of the decided entries that are durable only the newest are kept, the rest
-//! comes back from the disk through [`crate::Fetch`]. What is not decided stays, for a new leader
-//! may ask for it at any time.
+//! Slots up to the chosen mark are decided and have no holes; above it lie votes with holes
+//! between. Memory is bounded: of the decided entries that are durable only the newest are kept,
+//! the rest comes back from the disk through [`crate::Fetch`]. What is not decided stays, for a new
+//! leader may ask for it at any time.
 
 use std::collections::VecDeque;
 
@@ -221,7 +221,8 @@ impl Slots {
         self.tail_first = self.tail_first.next();
     }
 
-    /// Drops decided and durable entries from memory, oldest first, until the rest fits `bytes_max`.
+    /// Drops decided and durable entries from memory, oldest first, until the rest fits
+    /// `bytes_max`.
     pub(crate) fn evict(&mut self, bytes_max: u64) {
         if self.tail_bytes <= bytes_max {
             return;

@@ -1,9 +1,9 @@
 //! What is chosen, and handing it to the state machine.
 //!
 //! Slots are chosen in any order; the chosen mark follows the prefix without gaps, and only that is
-//! handed over, once it is durable here too: the host's own durable state never runs ahead of the log
-//! beside it. A choice needs a quorum of disks and not this one, so a proposal may end before its
-//! entry is handed over.
+//! handed over, once it is durable here too: the host's own durable state never runs ahead of the
+//! log beside it. A choice needs a quorum of disks and not this one, so a proposal may end before
+//! its entry is handed over.
 
 use super::Paxos;
 use super::role::{Leader, State};
@@ -48,9 +48,9 @@ impl<R: Rules> Paxos<R> {
         self.advance_chosen(Reason::QuorumReached);
     }
 
-    /// Whether the value this node holds for a slot is known to be the chosen one: it was learned, or
-    /// counted, or the leader says that the slot is chosen and the vote is of the leader's ballot.
-    /// A vote of another ballot may be for another value.
+    /// Whether the value this node holds for a slot is known to be the chosen one: it was learned,
+    /// or counted, or the leader says that the slot is chosen and the vote is of the leader's
+    /// ballot. A vote of another ballot may be for another value.
     pub(super) fn is_decided(&self, index: Index) -> bool {
         let Some(vote) = self.slots.vote(index) else { return false };
         if let State::Leader(leader) = &self.state

@@ -1,15 +1,16 @@
 //! Who may lead: a ballot election among nodes that reach a quorum.
 //!
-//! Modelled on the ballot leader election of Omni-Paxos (Ng, Haridi, Carbone: "Omni-Paxos", `EuroSys`
-//! 2023, §4), with rounds only while someone lacks a leader. A node that hears no leader asks all
-//! others whom they follow. If a whole phase-1 quorum, the node among them, hears no leader, then no
-//! leader reaches a phase-2 quorum, since the two would share a node: to campaign disturbs nobody.
-//! And the node reaches the quorum that it needs, so it will not depose others in vain. Logs are not
-//! compared: phase 1 brings whoever leads all that it lacks, so one node that reaches a quorum is
-//! enough, whatever the state of its log and of the other links.
+//! Modelled on the ballot leader election of Omni-Paxos (Ng, Haridi, Carbone: "Omni-Paxos",
+//! `EuroSys` 2023, §4), with rounds only while someone lacks a leader. A node that hears no leader
+//! asks all others whom they follow. If a whole phase-1 quorum, the node among them, hears no
+//! leader, then no leader reaches a phase-2 quorum, since the two would share a node: to campaign
+//! disturbs nobody. And the node reaches the quorum that it needs, so it will not depose others in
+//! vain. Logs are not compared: phase 1 brings whoever leads all that it lacks, so one node that
+//! reaches a quorum is enough, whatever the state of its log and of the other links.
 //!
 //! A leader that reaches no phase-2 quorum for an election timeout gives up by itself. So those
-//! whose only link is to such a leader, or to nodes that still hear it, are free two timeouts later.
+//! whose only link is to such a leader, or to nodes that still hear it, are free two timeouts
+//! later.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -40,9 +41,9 @@ impl<R: Rules> Paxos<R> {
 
     /// The first election deadline after a start.
     ///
-    /// A leader that is alive speaks within a heartbeat or two, and to ask around disturbs none that
-    /// the others hear: waiting out a whole timeout would only delay a cluster that starts. A sole
-    /// voter has nobody to wait for.
+    /// A leader that is alive speaks within a heartbeat or two, and to ask around disturbs none
+    /// that the others hear: waiting out a whole timeout would only delay a cluster that starts. A
+    /// sole voter has nobody to wait for.
     pub(super) fn first_election(&mut self) -> Instant {
         let voters = &self.members().voters;
         if voters.len() == 1 && voters.contains(&self.config.node) {

@@ -6,12 +6,12 @@
 //!
 //! | phase | asks | answers |
 //! |---|---|---|
-//! | who could lead | [`Elect`](Message::Elect) | [`ElectReply`](Message::ElectReply) |
-//! | 1, for all slots at once | [`Prepare`](Message::Prepare) | [`Promise`](Message::Promise), [`Nack`](Message::Nack) |
-//! | 2, slot by slot in any order | [`Accept`](Message::Accept) | [`Accepted`](Message::Accepted), [`Nack`](Message::Nack) |
-//! | what is chosen | [`Commit`](Message::Commit) | [`CommitAck`](Message::CommitAck) |
-//! | what was missed | [`Learn`](Message::Learn) | [`Learned`](Message::Learned), [`Snapshot`](Message::Snapshot) |
-//! | handing over | [`TakeOver`](Message::TakeOver) | a `Prepare` |
+//! | who could lead | `Elect` | `ElectReply` |
+//! | 1, for all slots at once | `Prepare` | `Promise`, `Nack` |
+//! | 2, slot by slot in any order | `Accept` | `Accepted`, `Nack` |
+//! | what is chosen | `Commit` | `CommitAck`, `Nack` |
+//! | what was missed | `Learn` | `Learned`, `Snapshot` |
+//! | handing over | `TakeOver` | a `Prepare` |
 
 use std::sync::Arc;
 
@@ -45,9 +45,9 @@ pub enum Message {
         /// each quorum that chooses has one of those nodes in it.
         leader: Option<Ballot>,
     },
-    /// Phase 1a, for every slot from `base` on: "promise to take part in nothing below `ballot`, and
-    /// tell me your votes." Sent once the ballot is durable at its owner, so that it is never used
-    /// twice.
+    /// Phase 1a, for every slot from `base` on: "promise to take part in nothing below `ballot`,
+    /// and tell me your votes." Sent once the ballot is durable at its owner, so that it is never
+    /// used twice.
     Prepare {
         /// The ballot; its node is the sender.
         ballot: Ballot,
@@ -62,8 +62,8 @@ pub enum Message {
         /// What this part tells.
         part: PromisePart,
     },
-    /// "I have promised a higher ballot": the answer to a `Prepare`, `Accept` or `Commit` of a lower
-    /// one. Silence would be as safe; this lets the loser pass the winner.
+    /// "I have promised a higher ballot": the answer to a `Prepare`, `Accept` or `Commit` of a
+    /// lower one. Silence would be as safe; this lets the loser pass the winner.
     Nack {
         /// The ballot refused.
         ballot: Ballot,
@@ -127,8 +127,8 @@ pub enum Message {
     },
     /// The answer to a `Learn`: what was chosen, as far as the sender knows and one message holds.
     Learned {
-        /// By ascending slot. The ballot of each is that of some vote for the chosen value, not below
-        /// the ballot it was chosen in.
+        /// By ascending slot. The ballot of each is that of some vote for the chosen value, not
+        /// below the ballot it was chosen in.
         entries: Arc<Vec<Entry>>,
     },
     /// "Your host holds the bytes of this snapshot: take it." The answer to a `Learn` of slots that

@@ -9,8 +9,8 @@
 //! Multi-Paxos has one promise per node for all slots and one vote per slot. A leader runs phase 1
 //! once for the whole log, then phase 2 for each slot as values come, without waiting for the slots
 //! before: they are chosen in any order and applied in theirs. Nothing is ever truncated: a vote is
-//! replaced by one of a higher ballot. One file per concern, with the names that Raft uses where the
-//! concern is the same:
+//! replaced by one of a higher ballot. One file per concern, with the names that Raft uses where
+//! the concern is the same:
 //!
 //! - [`message`]: what nodes say to each other; `check`: what no correct node says
 //! - `role`: what a node is, one struct per role

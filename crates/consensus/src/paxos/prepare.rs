@@ -1,5 +1,5 @@
-//! Phase 1, once for all slots: the candidate asks for promises and votes, acceptors answer, and the
-//! candidate finds for each slot the value it must propose ("Paxos Made Simple", §2.2 and §3).
+//! Phase 1, once for all slots: the candidate asks for promises and votes, acceptors answer, and
+//! the candidate finds for each slot the value it must propose ("Paxos Made Simple", §2.2 and §3).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ pub(super) const SLOT_MAX: Index = Index(1 << 62);
 /// What a node has told a candidate so far.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
-    /// The slots it has told of. Only what covers them all counts: a vote in a part that is still on
-    /// its way may be the one that matters.
+    /// The slots it has told of. Only what covers them all counts: a vote in a part that is still
+    /// on its way may be the one that matters.
     told: Coverage,
     /// Up to here it keeps votes back; these slots are chosen and must be learned.
     pub withheld_upto: Index,

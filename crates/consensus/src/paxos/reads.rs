@@ -2,9 +2,9 @@
 //! phase 1.
 //!
 //! What any earlier leader may have acknowledged was told by the phase-1 quorum, so once every slot
-//! recovered there is chosen the chosen mark covers it all. A phase-2 quorum that has promised nothing
-//! above the ballot then shows that no later leader had finished its phase 1 when it was asked, for
-//! the two quorums share a node.
+//! recovered there is chosen the chosen mark covers it all. A phase-2 quorum that has promised
+//! nothing above the ballot then shows that no later leader had finished its phase 1 when it was
+//! asked, for the two quorums share a node.
 
 use super::Paxos;
 use super::message::Confirmation;

@@ -1,5 +1,6 @@
-//! Phase 2: what a leader does. It proposes a value for each slot, sends it to the others, and counts
-//! their votes; slots do not wait for each other ("Paxos Made Simple", §2.2 phase 2a and §3).
+//! Phase 2: what a leader does. It proposes a value for each slot, sends it to the others, and
+//! counts their votes; slots do not wait for each other ("Paxos Made Simple", §2.2 phase 2a and
+//! §3).
 //!
 //! Nothing is sent while inputs are handled. One drain sends each peer what it lacks: one accept
 //! (several if it does not fit), which also carries the commit mark and a confirmation for waiting
@@ -27,8 +28,8 @@ use crate::time::{ClusterTime, Instant};
 use crate::trace::Reason;
 
 impl<R: Rules> Paxos<R> {
-    /// Leads its ballot: first it proposes again, in every slot that may be decided already, the only
-    /// value that can have been chosen there; new values go behind those at once.
+    /// Leads its ballot: first it proposes again, in every slot that may be decided already, the
+    /// only value that can have been chosen there; new values go behind those at once.
     pub(super) fn become_leader(&mut self) {
         let next = State::waiting(self.now, self.now);
         let State::Candidate(candidate) = core::mem::replace(&mut self.state, next) else {
@@ -73,8 +74,8 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// Proposes the value of the highest vote told for each slot, or nothing at all where a whole
-    /// phase-1 quorum has no vote: there no other value can have been chosen, nor ever will be below
-    /// this ballot.
+    /// phase-1 quorum has no vote: there no other value can have been chosen, nor ever will be
+    /// below this ballot.
     fn recover_slots(&mut self, mut candidate: Candidate, span: Span) {
         let ballot = self.acceptor.promised();
         let decided = self.slots.vote(self.slots.chosen());
@@ -105,8 +106,8 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    /// Votes for a value of the leader's own. The vote is recorded like anyone's, and counts once it
-    /// is durable.
+    /// Votes for a value of the leader's own. The vote is recorded like anyone's, and counts once
+    /// it is durable.
     fn propose_value(&mut self, entry: Entry, reason: Reason) {
         let (index, write) = (entry.index, self.durability.next());
         let is_unrecorded = reason != Reason::Proposal && self.rules.breaks(Rule::ForgetReaccepted);

@@ -1,6 +1,6 @@
 //! Handing leadership over: on request, when the disk is full, and as a parting word when the disk
-//! has stalled. The next leader only has to win promises; to know everything beforehand saves it the
-//! trouble of finding out.
+//! has stalled. The next leader only has to win promises; to know everything beforehand saves it
+//! the trouble of finding out.
 
 use super::Paxos;
 use super::message::Message;
@@ -109,8 +109,8 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    /// The leader asks this node to campaign. Only the leader it follows: the word of an earlier one
-    /// comes late.
+    /// The leader asks this node to campaign. Only the leader it follows: the word of an earlier
+    /// one comes late.
     pub(super) fn on_take_over(&mut self, from: NodeId, ballot: Ballot) {
         if ballot < self.acceptor.promised() {
             return self.trace(What::Ignored { from }, Reason::StaleBallot);

@@ -1,3 +1,5 @@
+//! Votes in any order, what is durable, what leaves memory, and what a start finds.
+
 use super::*;
 use crate::ballot::Promise;
 use crate::entry::{Meta, Payload};

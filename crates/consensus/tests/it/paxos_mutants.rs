@@ -1,4 +1,5 @@
-//! Would the checks notice? Each broken rule of Multi-Paxos must be caught by the script named for it.
+//! Would the checks notice? Each broken rule of Multi-Paxos must be caught by the script named for
+//! it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
