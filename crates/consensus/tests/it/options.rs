@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use quorate_consensus::{
-    Ballot, ClusterTime, Config, Entry, FlexibleSizes, HardState, Incarnation, Index, Input, Members, NodeId,
-    Payload, Promise, ProposalId, Timers,
+    Ballot, ClusterTime, Config, Entry, FlexibleSizes, HardState, Incarnation, Index, Input,
+    Members, NodeId, Payload, Promise, ProposalId, Timers,
 };
 
 use crate::cluster::Cluster;
