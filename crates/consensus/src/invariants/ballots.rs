@@ -106,11 +106,12 @@ impl Invariants {
         })
     }
 
-    /// Who has promised at least this ballot, durably.
+    /// Who has promised at least this ballot, durably. What a lost disk held may have been counted
+    /// before it was lost, and its node is never counted again.
     fn promised(&self, ballot: Ballot) -> Set {
         let mut set = Set::default();
         for (place, known) in self.nodes.iter().enumerate() {
-            if ballot <= sworn_by(known.mirror.durable.promise) {
+            if known.has_lost || ballot <= sworn_by(known.mirror.durable.promise) {
                 set.insert(place);
             }
         }

@@ -69,6 +69,8 @@ pub(super) struct Node {
     /// Counts its starts.
     pub(super) starts: u32,
     pub(super) mirror: Mirror,
+    /// Whether a disk of it was ever lost: what that held may have been counted before.
+    pub(super) has_lost: bool,
     /// What it looked like when last seen, in its present life.
     pub(super) seen: Option<Summary>,
     /// Its votes, ascending by round, as it told others. Only the newest.
@@ -148,6 +150,7 @@ impl Nodes {
             life: Life::Lost,
             starts: 0,
             mirror: Mirror::default(),
+            has_lost: false,
             seen: None,
             votes: Vec::new(),
             configurations: Vec::new(),

@@ -103,6 +103,7 @@ impl Invariants {
             self.requests.on_crash(node);
             let known = self.nodes.at_mut(place);
             known.life = Life::Lost;
+            known.has_lost = true;
             known.seen = None;
             known.mirror = Mirror::default();
             self.forget_compacted();

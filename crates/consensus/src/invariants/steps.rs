@@ -1,7 +1,6 @@
 //! What a node is after a step, compared with what it was and with all others.
 
 use super::mirror::Held;
-use super::nodes::Life;
 use super::rounds::Leadership;
 use super::slots::Chosen;
 use super::violation::{Invariant, Verdict};
@@ -231,9 +230,9 @@ impl Invariants {
             let Some(known) = self.nodes.named(node) else { return false };
             let durable = &known.mirror.durable;
             let there = durable.held(index);
-            known.life != Life::Lost
-                && (index <= durable.base.index
-                    || there.is_some_and(|there| there.digest.is_same(held.digest)))
+            known.has_lost
+                || index <= durable.base.index
+                || there.is_some_and(|there| there.digest.is_same(held.digest))
         };
         let is_held = quorums.phase2.is_reached(holds);
         self.checks.ensure(Invariant::CommittedIsDurableOnQuorum, node, is_held, || {
