@@ -57,7 +57,7 @@ impl<M: Send + 'static> LogThread<M> {
             if !self.receive() {
                 return;
             }
-            if let Err(failure) = self.append() {
+            if let Err(failure) = self.append().and_then(|()| self.check()) {
                 self.alarm.raise(failure);
                 return;
             }
@@ -111,6 +111,13 @@ impl<M: Send + 'static> LogThread<M> {
             Err(WalError::Full { .. }) => self.append_first(),
             Err(error @ WalError::Poisoned(_)) => Err(Failure::Log(error.to_string())),
         }
+    }
+
+    /// A reservation that failed may have poisoned the log while nothing waits to be written: on a
+    /// full disk nothing may come for long (simulator, default 1225).
+    fn check(&self) -> Result<(), Failure> {
+        let poison = self.wal.poisoned().map(WalError::Poisoned);
+        poison.map_or(Ok(()), |error| Err(Failure::Log(error.to_string())))
     }
 
     /// All of it does not fit: what comes first may.
