@@ -103,7 +103,7 @@ impl<E: Engine> Engine for Watched<E> {
 impl<E: Claims> Claims for Watched<E> {
     const ORDER: Order = E::ORDER;
 
-    fn claim(from: NodeId, to: NodeId, message: &Self::Message) -> Option<Claim> {
+    fn claim(from: NodeId, to: NodeId, message: &Self::Message) -> Option<Claim<'_>> {
         E::claim(from, to, message)
     }
 }

@@ -58,7 +58,7 @@ fn count(named: Named, draws: Draws) -> (u8, u8) {
         Named::Partial => &[3, 5, 5, 5, 7],
         _ => &[3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 1, 2, 4, 7, 9],
     };
-    let learners = if draws.happens(SIZE, [5], Chance::percent(15)) { 1 } else { 0 };
+    let learners = u8::from(draws.happens(SIZE, [5], Chance::percent(15)));
     (*draws.one_of(SIZE, [6], voters), learners)
 }
 

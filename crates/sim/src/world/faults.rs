@@ -231,7 +231,7 @@ mod tests {
         let often = Often { every: Duration::from_secs(1), lasts: Span::micros(1, 1_000) };
         let all = FaultKind::ALL.into_iter().map(|kind| (kind, often)).collect();
         let draws = Draws::new(Seed(1));
-        let duration = Duration::from_secs(60);
+        let duration = Duration::from_mins(1);
         let together = schedule(draws, &all, duration);
         let alone = schedule(draws, &BTreeMap::from([(FaultKind::Pause, often)]), duration);
         assert!(30 < alone.len() && alone.len() < 120, "{}", alone.len());

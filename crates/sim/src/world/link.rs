@@ -191,12 +191,11 @@ impl<P: Protocol> World<P> {
             return;
         }
         let hello: Hello = unframed(hello);
-        let reply = match self.judge(called, &hello) {
-            Err(refusal) => HelloReply::Refused(refusal),
-            Ok(()) => {
-                let incarnation = self.node(called).incarnation.expect("it runs");
-                HelloReply::Welcome { protocol: PROTOCOL.max, incarnation }
-            }
+        let reply = if let Err(refusal) = self.judge(called, &hello) {
+            HelloReply::Refused(refusal)
+        } else {
+            let incarnation = self.node(called).incarnation.expect("it runs");
+            HelloReply::Welcome { protocol: PROTOCOL.max, incarnation }
         };
         self.greet(caller, called, attempt, life, Word::Reply(framed(&reply)));
     }

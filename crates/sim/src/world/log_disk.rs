@@ -143,7 +143,7 @@ impl<P: Protocol> World<P> {
         self.finish_reservation(node);
         let Some(running) = self.node_mut(node).running.as_deref_mut() else { return };
         if running.wal.poisoned().is_some() {
-            // The server's log thread finds it at its next append.
+            self.fail(node, "the log's disk failed");
             return;
         }
         let is_full = running.wal.storage_state() == StorageState::Full;

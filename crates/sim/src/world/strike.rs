@@ -95,13 +95,19 @@ impl<P: Protocol> World<P> {
             | FaultKind::LateDuplicate
             | FaultKind::Delay
             | FaultKind::Corrupt
-            | FaultKind::SlowLink => self.strike_links(fault),
+            | FaultKind::SlowLink => {
+                self.strike_links(fault);
+                Some(())
+            }
             FaultKind::Reset => self.strike_connection(fault),
             FaultKind::Partition => self.strike_network(fault),
             FaultKind::Flapping => self.on_flap(fault, 0),
             FaultKind::Kill | FaultKind::PowerLoss => self.strike_process(fault),
             FaultKind::Absence => self.whom_up(fault).map(|node| self.end_and_start(fault, node)),
-            FaultKind::Blackout => self.strike_all(fault),
+            FaultKind::Blackout => {
+                self.strike_all(fault);
+                Some(())
+            }
             FaultKind::RecoveryCrash => self.strike_start(fault),
             FaultKind::Pause => self.whom_up(fault).map(|node| self.pause(node)),
             FaultKind::Wipe => self.strike_directory(fault),
@@ -163,7 +169,7 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    fn strike_links(&mut self, fault: Fault) -> Option<()> {
+    fn strike_links(&mut self, fault: Fault) {
         let chance = Chance::percent([1, 5, 10, 20, 40][self.how(fault, 0, 5) as usize]);
         let longer = Span::micros(1_000, 1_000 << self.how(fault, 1, 10));
         let weather = match fault.kind {
@@ -179,7 +185,6 @@ impl<P: Protocol> World<P> {
         let links = self.some_links(fault);
         self.network.fronts.push(Front { fault: fault.id, weather, links });
         self.tell_fault(NodeId(0), fault);
-        Some(())
     }
 
     /// All links, those of one node, or one alone.
@@ -223,7 +228,7 @@ impl<P: Protocol> World<P> {
     }
 
     fn on_flap(&mut self, fault: Fault, step: u32) -> Option<()> {
-        if step % 2 == 0 {
+        if step.is_multiple_of(2) {
             self.strike_network(fault)?;
         } else {
             self.mend_all(fault.id);
@@ -275,7 +280,7 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    fn strike_all(&mut self, fault: Fault) -> Option<()> {
+    fn strike_all(&mut self, fault: Fault) {
         self.tell_fault(NodeId(0), fault);
         for id in 1..=self.nodes.len() as u64 {
             let node = NodeId(id);
@@ -286,7 +291,6 @@ impl<P: Protocol> World<P> {
                 self.start_after(node, fault.lasts + more);
             }
         }
-        Some(())
     }
 
     fn strike_start(&mut self, fault: Fault) -> Option<()> {

@@ -273,6 +273,6 @@ impl Hasher for Rolling {
     }
 
     fn write_isize(&mut self, number: isize) {
-        self.add(number as u64);
+        self.add(number.cast_unsigned() as u64);
     }
 }
