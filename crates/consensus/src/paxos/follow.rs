@@ -1,11 +1,12 @@
-//! What a node does with a leader's word: it votes, in any order of slots, and takes note of what is
-//! chosen ("Paxos Made Simple", §2.2 phase 2b and §2.3).
+//! What a node does with a leader's word: it votes, in any order of slots, and takes note of what
+//! is chosen ("Paxos Made Simple", §2.2 phase 2b and §2.3).
 
 use std::sync::Arc;
 
 use super::Paxos;
 use super::acceptor::Decision;
 use super::message::{Confirmation, Message};
+use super::prepare::SLOT_MAX;
 use super::role::{Haste, State};
 use crate::ballot::Ballot;
 use crate::entry::{Entry, Payload};
@@ -117,24 +118,33 @@ impl<R: Rules> Paxos<R> {
         }
         self.confirm(from, ballot, confirm.unwrap_or_default());
         self.open_ballot_box(from, ballot);
-        if !self.is_congested() && self.can_vote_for(from, &entries) {
+        if !self.is_disk_congested() && self.can_vote_for(from, &entries) {
+            let limit = self.votes_upto();
             self.durability.reserve(entries.len());
             match Arc::try_unwrap(entries) {
-                Ok(own) => own.into_iter().for_each(|entry| self.vote(entry)),
-                Err(shared) => shared.iter().for_each(|entry| self.vote(entry.clone())),
+                Ok(own) => own.into_iter().for_each(|entry| self.vote(entry, limit)),
+                Err(shared) => shared.iter().for_each(|entry| self.vote(entry.clone(), limit)),
             }
         }
         self.follow_commit(commit);
     }
 
-    /// Whether to take no more values for now: the disk does not keep up or has little room left,
-    /// or too much is undecided. The bounds keep what is in memory finite.
-    pub(super) fn is_congested(&self) -> bool {
-        let waiting_max = self.config.tail_bytes_max.max(self.config.window_bytes_max);
-        let undecided_max = waiting_max.saturating_add(self.config.in_flight_bytes_max);
-        waiting_max < self.slots.unpersisted_bytes()
-            || undecided_max < self.slots.tail_bytes()
+    /// The last slot to vote for now. Where too much is undecided nothing is added above the last
+    /// vote, so that what is in memory stays finite. Below it votes go on: they decide what is there.
+    fn votes_upto(&self) -> Index {
+        let undecided_max =
+            self.waiting_bytes_max().saturating_add(self.config.in_flight_bytes_max);
+        if self.slots.tail_bytes() <= undecided_max { SLOT_MAX } else { self.slots.last() }
+    }
+
+    /// Whether to take nothing for now: the disk does not keep up, or has little room left.
+    pub(super) fn is_disk_congested(&self) -> bool {
+        self.waiting_bytes_max() < self.slots.unpersisted_bytes()
             || self.config.append_bytes_max < self.bytes_while_full
+    }
+
+    fn waiting_bytes_max(&self) -> u64 {
+        self.config.tail_bytes_max.max(self.config.window_bytes_max)
     }
 
     /// Whether no value contradicts what is known: the leader has one value per slot for ever, and
@@ -152,11 +162,11 @@ impl<R: Rules> Paxos<R> {
         false
     }
 
-    /// Votes, unless the vote is cast already, or the slot was decided so long ago that it is not in
-    /// memory: then the answer says so.
-    fn vote(&mut self, entry: Entry) {
+    /// Votes, unless the vote is cast already, or the slot was decided so long ago that it is not
+    /// in memory: then the answer says so.
+    fn vote(&mut self, entry: Entry, limit: Index) {
         let index = entry.index;
-        if index < self.slots.tail_first() {
+        if index < self.slots.tail_first() || limit < index {
             return;
         }
         let is_cast = self.slots.vote(index).is_some_and(|held| held.ballot == entry.ballot);

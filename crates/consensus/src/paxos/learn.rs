@@ -140,7 +140,7 @@ impl<R: Rules> Paxos<R> {
         let Some(upto) = self.lack.as_ref().map(|lack| lack.upto) else {
             return self.trace(What::Ignored { from }, Reason::Duplicate);
         };
-        if self.is_congested() || self.installing.is_some() {
+        if self.is_disk_congested() || self.installing.is_some() {
             return;
         }
         for entry in entries.iter().filter(|entry| entry.index <= upto) {
