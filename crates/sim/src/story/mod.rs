@@ -15,6 +15,7 @@ mod skin;
 mod stage;
 mod tale;
 mod text;
+mod view;
 mod words;
 
 pub use page::COLUMNS_MAX;
