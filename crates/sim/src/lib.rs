@@ -12,6 +12,7 @@ pub mod clients;
 pub mod draws;
 pub mod explore;
 pub mod marks;
+pub mod mutants;
 pub mod profile;
 pub mod protocol;
 mod shrink;

@@ -1,4 +1,5 @@
 //! The simulator from outside.
 
 mod history;
+mod mutants;
 mod stories;
