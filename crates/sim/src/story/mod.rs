@@ -1,5 +1,5 @@
-//! Scenarios told as stories: a script plays on the simulated world, what happens there is told line
-//! by line in English or Chinese, and the end is checked.
+//! Scenarios told as stories: a script plays on the simulated world, what happens there is told
+//! line by line in English or Chinese, and the end is checked.
 //!
 //! The words come from the trace events and messages of the real engines, by one table of templates
 //! per language: a broken rule tells another story.

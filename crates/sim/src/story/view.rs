@@ -1,5 +1,5 @@
-//! What a script can see on its stage: who leads, what the logs and the state machines hold, and what
-//! happened so far.
+//! What a script can see on its stage: who leads, what the logs and the state machines hold, and
+//! what happened so far.
 
 use std::collections::BTreeSet;
 

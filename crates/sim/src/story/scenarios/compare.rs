@@ -19,8 +19,8 @@ pub(super) const STORIES: &[Story] = &[Story {
     skin: Skin::Servers,
     title: both("Raft and Multi-Paxos, side by side", "Raft 与 Multi-Paxos 对比"),
     intro: both(
-        "The same five servers, the same seed, the same writes and the same faults, once under each \
-         engine. In quiet times they cost the same; they differ in how they choose a leader. \
+        "The same five servers, the same seed, the same writes and the same faults, once under \
+         each engine. In quiet times they cost the same; they differ in how they choose a leader. \
          (term ↔ ballot, vote ↔ promise, append ↔ accept, commit ↔ chosen)",
         "同样的五台服务器、同样的种子、同样的写入和故障，两个引擎各跑一遍。平时开销相同，差别在于如何产生领导者。\
          （任期 ↔ 提案编号，投票 ↔ 承诺，追加日志 ↔ 接受，提交 ↔ 选定）",

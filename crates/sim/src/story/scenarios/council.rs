@@ -16,8 +16,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Councillors,
         title: both("One proposer, no competitor", "只有一个提案者，没有竞争"),
         intro: both(
-            "Five councillors vote on a tax rate; A1 alone has a wish. The two phases and their four \
-             messages, undisturbed (Paxos Made Simple, §2.2).",
+            "Five councillors vote on a tax rate; A1 alone has a wish. The two phases and their \
+             four messages, undisturbed (Paxos Made Simple, §2.2).",
             "五位议员表决税率，只有 A1 有提案。看两个阶段、四种消息在无人打扰时如何进行（Paxos Made \
              Simple 第 2.2 节）。",
         ),
@@ -28,8 +28,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Councillors,
         title: both("A later proposer with a lower number", "后来的提案者编号更小"),
         intro: both(
-            "10% is chosen already when A5 asks with a number that is too low. It is refused, comes \
-             back with a higher number, and must adopt what it finds (Paxos Made Simple, §2.2, P2c).",
+            "10% is chosen already when A5 asks with a number that is too low. It is refused, \
+             comes back with a higher number, and must adopt what it finds (Paxos Made Simple, \
+             §2.2, P2c).",
             "10% 已经选定，A5 却用太小的编号来提案：先被拒绝，再用更大的编号回来，并且必须沿用它看到的\
              税率（Paxos Made Simple 第 2.2 节 P2c）。",
         ),
@@ -88,9 +89,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Councillors,
         title: both("Refused at the accept", "在接受阶段被拒绝"),
         intro: both(
-            "A1 has its promises, but before its proposal arrives A3 promises a higher number to A5. \
-             20% is chosen, and A1 itself must propose 20% in the end (Paxos Made Simple, §2.2, \
-             phase 2b).",
+            "A1 has its promises, but before its proposal arrives A3 promises a higher number to \
+             A5. 20% is chosen, and A1 itself must propose 20% in the end (Paxos Made Simple, \
+             §2.2, phase 2b).",
             "A1 已得到多数承诺，但它的提案送到之前，A3 又向 A5 承诺了更大的编号。最终选定 20%，连 A1 \
              也只能提出 20%（Paxos Made Simple 第 2.2 节，阶段 2b）。",
         ),
@@ -191,7 +192,8 @@ fn lower_number(seed: Seed, tale: &mut Tale) {
     board.counts_from_zero(5);
     ten_percent_is_chosen(&mut board);
     board.tale.step(both(
-        "T2. A5 wants 20%, with its first number, 5·0+4 = 4. A4 has heard of nothing; A3 knows better.",
+        "T2. A5 wants 20%, with its first number, 5·0+4 = 4. A4 has heard of nothing; A3 knows \
+         better.",
         "T2：A5 想定 20%，用它的第一个编号 5·0+4 = 4。A4 什么也没听说过；A3 知道得更多。",
     ));
     board.propose(5, "20%");
@@ -238,7 +240,8 @@ fn higher_number(seed: Seed, tale: &mut Tale) {
 /// A1 gets its promises, but its proposal only reaches A3.
 fn only_a3_accepts(board: &mut Board<'_>) {
     board.tale.step(both(
-        "T1. A1 has the promises of A2 and A3. Its proposal reaches A3; the other attendants get lost.",
+        "T1. A1 has the promises of A2 and A3. Its proposal reaches A3; the other attendants get \
+         lost.",
         "T1：A1 得到 A2 和 A3 的承诺。提案只送到了 A3，其余侍从都走失了。",
     ));
     board.propose(1, "10%");
@@ -322,7 +325,8 @@ fn refused_promise(seed: Seed, tale: &mut Tale) {
     board.carry(Kind::Accept, &[1], &[2, 3]);
     board.answer(&[2, 3], 1);
     board.tale.step(both(
-        "T4. Only now A5 hears its promises and proposes 20%. A3 has promised 10 since; A5 starts over.",
+        "T4. Only now A5 hears its promises and proposes 20%. A3 has promised 10 since; A5 starts \
+         over.",
         "T4：A5 这才收到承诺，提出 20%。但 A3 此后已承诺了 10，A5 只好重来。",
     ));
     board.answer(&[3, 4], 5);
@@ -364,7 +368,8 @@ fn refused_accept(seed: Seed, tale: &mut Tale) {
     board.answer(&[3, 4], 5);
     board.show(&[1, 2, 3, 4, 5]);
     board.tale.step(both(
-        "T4. A1 hears of the refusal and tries again with 10. Of the votes reported, 9 is the highest.",
+        "T4. A1 hears of the refusal and tries again with 10. Of the votes reported, 9 is the \
+         highest.",
         "T4：A1 得知被拒绝，用 10 再试。报告上来的提案中，编号 9 最大。",
     ));
     board.answer(&[2, 3], 1);

@@ -64,8 +64,8 @@ fn duel(seed: Seed, tale: &mut Tale) {
     let ms = Duration::from_millis;
     let at_once = Backoff { least: Duration::from_micros(500), most: Duration::from_micros(500) };
     tale.step(both(
-        "Whoever is refused comes back half a millisecond later with a higher number. Questions take \
-         1 ms, proposals 3 ms: there is always time for the other to ask first.",
+        "Whoever is refused comes back half a millisecond later with a higher number. Questions \
+         take 1 ms, proposals 3 ms: there is always time for the other to ask first.",
         "谁被拒绝，就在半毫秒后带着更大的编号回来。打听要走 1 毫秒，提案要走 3 毫秒：对方总来得及先打听。",
     ));
     let mut board = Board::open(tale, duellists(seed, at_once));
@@ -190,7 +190,8 @@ fn unraised(board: &mut Board<'_>) {
     board.carry(Kind::Prepare, &[1], &[2, 3]);
     board.answer(&[2, 3], 1);
     board.tale.step(both(
-        "T2. A5 has 9 promised by A2 and A4, but its proposal goes to A3 and A4: any majority will do.",
+        "T2. A5 has 9 promised by A2 and A4, but its proposal goes to A3 and A4: any majority \
+         will do.",
         "T2：A2 和 A4 向 A5 承诺了 9，而 A5 的提案交给 A3 和 A4：任何多数派都可以。",
     ));
     board.propose(5, "20%");

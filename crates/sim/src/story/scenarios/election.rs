@@ -19,9 +19,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Split votes, and why timeouts are random", "选票被瓜分，以及超时为何要随机"),
         intro: both(
-            "Two of four servers become candidates at the same moment and get two votes each: nobody \
-             leads term 1. New random timeouts end that; where everyone waits equally long, it goes \
-             on for ever (Raft paper, §5.2).",
+            "Two of four servers become candidates at the same moment and get two votes each: \
+             nobody leads term 1. New random timeouts end that; where everyone waits equally \
+             long, it goes on for ever (Raft paper, §5.2).",
             "四台服务器中有两台同时成为候选人，各得两票：任期 1 没有领导者。新的随机超时打破僵局；如果人人等得\
              一样久，就会永远重复下去（Raft 论文第 5.2 节）。",
         ),
@@ -32,8 +32,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("A candidate meets a leader", "候选人遇到领导者"),
         intro: both(
-            "A candidate that hears from a leader of its own term, or of a later one, follows it at \
-             once; one of an earlier term it refuses (Raft paper, §5.2).",
+            "A candidate that hears from a leader of its own term, or of a later one, follows it \
+             at once; one of an earlier term it refuses (Raft paper, §5.2).",
             "候选人一旦收到本任期或更新任期的领导者的消息，就立刻成为跟随者；更旧任期的领导者则被拒绝\
              （Raft 论文第 5.2 节）。",
         ),
@@ -44,8 +44,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("What a deposed leader had begun", "被废黜的领导者未完成的事"),
         intro: both(
-            "S1 is cut off with S2 and goes on taking writes that it cannot commit. When it returns \
-             they are removed, and no write that was acknowledged is lost (Raft paper, §5.3).",
+            "S1 is cut off with S2 and goes on taking writes that it cannot commit. When it \
+             returns they are removed, and no write that was acknowledged is lost (Raft paper, \
+             §5.3).",
             "S1 和 S2 被隔开后仍接受写请求，却无法提交。等它回来，这些日志会被删除，而已确认的写入一条也\
              不会丢（Raft 论文第 5.3 节）。",
         ),
@@ -68,8 +69,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("A server that returns from isolation", "从隔离中归来的服务器"),
         intro: both(
-            "S3 is cut off for two seconds and keeps trying to be elected. With pre-votes it returns \
-             quietly; where asking raises the term, it topples a healthy leader (dissertation, §9.6).",
+            "S3 is cut off for two seconds and keeps trying to be elected. With pre-votes it \
+             returns quietly; where asking raises the term, it topples a healthy leader \
+             (dissertation, §9.6).",
             "S3 被隔离两秒，期间不断尝试当选。有预投票时它悄悄归队；如果一打听就提高任期，它会推翻健康的\
              领导者（博士论文第 9.6 节）。",
         ),
@@ -86,8 +88,8 @@ fn split_vote(seed: Seed, tale: &mut Tale) {
     let mut stage: Stage<'_> = Setting::of(4, seed).open(tale);
     stage.run(40);
     stage.step(both(
-        "S1 and S2 become candidates at the same moment. S1's request reaches S3 first, S2's reaches \
-         S4 first.",
+        "S1 and S2 become candidates at the same moment. S1's request reaches S3 first, S2's \
+         reaches S4 first.",
         "S1 和 S2 同时成为候选人。S1 的消息先到 S3，S2 的先到 S4。",
     ));
     stage.order(1, Some(4), Fate::Hold, 1, |message| {
@@ -131,8 +133,8 @@ fn step_down(seed: Seed, tale: &mut Tale) {
     let mut stage: Stage<'_> = Setting::of(5, seed).open(tale);
     stage.run(40);
     stage.step(both(
-        "S1 and S2 become candidates of term 1 at the same time. S1's requests for votes are slow, and \
-         S2 wins.",
+        "S1 and S2 become candidates of term 1 at the same time. S1's requests for votes are \
+         slow, and S2 wins.",
         "S1 和 S2 同时成为任期 1 的候选人。S1 的拉票消息走得慢，S2 当选。",
     ));
     stage.hold(1, VOTES);

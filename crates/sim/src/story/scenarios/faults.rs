@@ -21,9 +21,10 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Killed, powered off, wiped", "被杀、断电、清盘"),
         intro: both(
-            "Three ways to stop S3. A killed process finds all it wrote; a power cut takes what was \
-             not synced, and nothing was promised on that; a wiped disk has forgotten its votes and \
-             may not come back under its old name (Raft paper, Figure 2; dissertation, §11.7.3).",
+            "Three ways to stop S3. A killed process finds all it wrote; a power cut takes what \
+             was not synced, and nothing was promised on that; a wiped disk has forgotten its \
+             votes and may not come back under its old name (Raft paper, Figure 2; dissertation, \
+             §11.7.3).",
             "让 S3 停机的三种方式。进程被杀，写过的都在；断电会丢掉未同步的部分，而从没有对它作过承诺；清空的\
              磁盘忘了投过的票，不能再用旧名字回来（Raft 论文图 2，博士论文第 11.7.3 节）。",
         ),
@@ -125,8 +126,8 @@ fn crash_restart(seed: Seed, tale: &mut Tale) {
     let third = stage.put(1, "c", "3");
     stage.run(60);
     stage.note(both(
-        "The tutorials let a wiped server simply rejoin. It may have voted or acknowledged before: it \
-         has to join as a new member.",
+        "The tutorials let a wiped server simply rejoin. It may have voted or acknowledged \
+         before: it has to join as a new member.",
         "教程里清空的服务器直接归队即可。可它之前也许投过票、确认过日志：它只能作为新成员加入。",
     ));
     stage.check_equal(

@@ -16,8 +16,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Generals,
         title: both("Three generals attack together", "三位将军一起进攻"),
         intro: both(
-            "Three generals elect a commander, who alone decides; the order reaches all of them. An \
-             election and one replicated command, undisturbed (Raft paper, §5.2 and §5.3).",
+            "Three generals elect a commander, who alone decides; the order reaches all of them. \
+             An election and one replicated command, undisturbed (Raft paper, §5.2 and §5.3).",
             "三位将军先选出一位大将军，由他一人决定是否进攻，再把命令传给所有人。看一次选举和一条命令的复制\
              如何顺利进行（Raft 论文第 5.2、5.3 节）。",
         ),
@@ -29,7 +29,8 @@ pub(super) const STORIES: &[Story] = &[
         title: both("Couriers are killed", "信使被暗杀"),
         intro: both(
             "The couriers with the order to General C are killed three times. The commander sends \
-             again until C answers, and C still executes the order exactly once (Raft paper, §5.5).",
+             again until C answers, and C still executes the order exactly once (Raft paper, \
+             §5.5).",
             "带着命令去找将军 C 的信使三次被暗杀。大将军不断重派，直到 C 回复；而 C 只执行一次命令（Raft \
              论文第 5.5 节）。",
         ),
@@ -40,8 +41,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Generals,
         title: both("The commander falls", "大将军阵亡"),
         intro: both(
-            "General A falls after the order was agreed on. Another is elected, who knows the order \
-             already: whoever lacks it gets no majority (Raft paper, §5.4.1).",
+            "General A falls after the order was agreed on. Another is elected, who knows the \
+             order already: whoever lacks it gets no majority (Raft paper, §5.4.1).",
             "命令达成一致后，将军 A 阵亡。新选出的大将军一定知道这条命令：不知道的人得不到多数票（Raft 论文\
              第 5.4.1 节）。",
         ),
@@ -121,8 +122,8 @@ fn lost_couriers(seed: Seed, tale: &mut Tale) {
     stage.step(both("A sends again until C answers.", "A 不断重派信使，直到 C 回复。"));
     stage.run(1_000);
     stage.note(both(
-        "Repeating a message is safe because C sees which entry it is. Repeating a client's request \
-         is not: it may be executed twice, unless the client compares first.",
+        "Repeating a message is safe because C sees which entry it is. Repeating a client's \
+         request is not: it may be executed twice, unless the client compares first.",
         "重发消息是安全的，因为 C 知道那是哪一条日志。重发客户端请求则不然：除非先比较再写，否则可能执行两次。",
     ));
     stage.check_equal(

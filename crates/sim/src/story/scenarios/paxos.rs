@@ -38,8 +38,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::PaxosServers,
         title: both("Slots are chosen out of order", "槽位可以乱序选定"),
         intro: both(
-            "The accept messages of slot 5 are lost. Slots 6 to 9 are chosen before it, for no slot \
-             waits for another; but they are executed only after it (Paxos Made Simple, §3).",
+            "The accept messages of slot 5 are lost. Slots 6 to 9 are chosen before it, for no \
+             slot waits for another; but they are executed only after it (Paxos Made Simple, §3).",
             "槽位 5 的接受请求丢了。槽位 6 到 9 先被选定，因为槽位之间互不等待；但要等 5 选定之后才执行（Paxos \
              Made Simple 第 3 节）。",
         ),
@@ -63,8 +63,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::PaxosServers,
         title: both("A leader that loses its quorum, under Paxos", "失去多数派的领导者（Paxos）"),
         intro: both(
-            "All links fail but those of S1. The leader S3 still hears S1, and no longer a majority; \
-             S1, the only one who reaches a majority, must take over within four election timeouts.",
+            "All links fail but those of S1. The leader S3 still hears S1, and no longer a \
+             majority; S1, the only one who reaches a majority, must take over within four \
+             election timeouts.",
             "除了 S1 的链路，其余全部断开。领导者 S3 仍能与 S1 通信，却够不到多数派；唯一够得到多数派的 S1 必须\
              在四个选举超时内接任。",
         ),
@@ -75,9 +76,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::PaxosServers,
         title: both("The only hub has an old log, under Paxos", "唯一的枢纽日志陈旧（Paxos）"),
         intro: both(
-            "The leader is gone and S1, the only one who reaches a majority, missed the last write. \
-             Raft must wait for a link. Paxos goes on: S1 is elected, and learns from the promises \
-             what it missed.",
+            "The leader is gone and S1, the only one who reaches a majority, missed the last \
+             write. Raft must wait for a link. Paxos goes on: S1 is elected, and learns from the \
+             promises what it missed.",
             "领导者已不在，而唯一够得到多数派的 S1 错过了最后一次写入。Raft 只能等链路恢复；Paxos 可以继续：S1 \
              当选，并从承诺中得知自己错过的内容。",
         ),
@@ -88,8 +89,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::PaxosServers,
         title: both("Three servers in a chain, under Paxos", "三台服务器连成一条链（Paxos）"),
         intro: both(
-            "The link between S1 and S3 fails, S2 still reaches both. S2 hears the leader S1, so S3 \
-             finds no majority that would follow it: leadership stays where it is.",
+            "The link between S1 and S3 fails, S2 still reaches both. S2 hears the leader S1, so \
+             S3 finds no majority that would follow it: leadership stays where it is.",
             "S1 与 S3 之间的链路断开，S2 两边都通。S2 听得到领导者 S1，所以 S3 找不到愿意跟随它的多数派：领导权\
              保持不动。",
         ),

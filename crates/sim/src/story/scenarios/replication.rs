@@ -20,8 +20,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Five servers, any two failures", "五台服务器，任意两台故障"),
         intro: both(
-            "All ten pairs of two fail in turn, and writes go on. Then all ten triples: now nothing \
-             is acknowledged, for the two that are left are no majority (Raft paper, §2).",
+            "All ten pairs of two fail in turn, and writes go on. Then all ten triples: now \
+             nothing is acknowledged, for the two that are left are no majority (Raft paper, §2).",
             "十种两台组合依次故障，写入照常进行。随后十种三台组合依次故障：什么写入也不会被确认，因为剩下的\
              两台不是多数派（Raft 论文第 2 节）。",
         ),
@@ -32,8 +32,8 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Six followers whose logs differ", "六个日志各不相同的跟随者"),
         intro: both(
-            "S1 comes to power for term 8 among six followers that lack entries, have extra ones, or \
-             both. Each is led back to the last entry that agrees and repaired from there (Raft \
+            "S1 comes to power for term 8 among six followers that lack entries, have extra ones, \
+             or both. Each is led back to the last entry that agrees and repaired from there (Raft \
              paper, Figure 7).",
             "S1 在任期 8 当选，而六个跟随者有的缺日志，有的多日志，有的两者都有。每个都被带回最后一条一致的\
              日志，从那里修复（Raft 论文图 7）。",
@@ -58,8 +58,8 @@ pub(super) const STORIES: &[Story] = &[
         title: both("Held by a majority, and not committed", "多数派持有，却未提交"),
         intro: both(
             "S1 brings an entry of an older term to a majority. If it counted that as committed, a \
-             later leader could still overwrite it; committing an entry of its own term makes it safe \
-             (Raft paper, §5.4.2, Figure 8).",
+             later leader could still overwrite it; committing an entry of its own term makes it \
+             safe (Raft paper, §5.4.2, Figure 8).",
             "S1 把一条旧任期的日志复制到了多数派。如果就此算作已提交，后来的领导者仍可能覆盖它；只有提交了\
              自己任期的日志，它才安全（Raft 论文第 5.4.2 节图 8）。",
         ),
@@ -327,8 +327,8 @@ fn up_to_b(stage: &mut Stage<'_>) {
 /// Figure 8 (c): S1's entry 2 of term 1 is on S1, S2 and S3, its entry 3 of term 3 nowhere else.
 fn on_to_c(stage: &mut Stage<'_>) {
     stage.step(both(
-        "(c) S1 is back and leads term 3. Its entry 2, of term 1, reaches S2 and S3; its entry 3, of \
-         term 3, is slow.",
+        "(c) S1 is back and leads term 3. Its entry 2, of term 1, reaches S2 and S3; its entry 3, \
+         of term 3, is slow.",
         "(c) S1 归来，成为任期 3 的领导者。它在任期 1 的第 2 条到了 S2 和 S3；任期 3 的第 3 条走得慢。",
     ));
     stage.start(1);

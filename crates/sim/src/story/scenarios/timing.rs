@@ -19,8 +19,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Broadcast time ≪ election timeout", "广播时间 ≪ 选举超时"),
         intro: both(
-            "Safety never depends on timing, but progress does. Slower messages at the same timeout \
-             bring useless elections; longer timeouts bring longer outages (Raft paper, §5.6).",
+            "Safety never depends on timing, but progress does. Slower messages at the same \
+             timeout bring useless elections; longer timeouts bring longer outages (Raft paper, \
+             §5.6).",
             "安全性从不依赖时间，但进展依赖。超时不变而消息变慢，会引发无谓的选举；超时变长，则停顿变长\
              （Raft 论文第 5.6 节）。",
         ),
@@ -31,8 +32,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("Clocks that run ten times too fast or too slow", "快十倍和慢十倍的时钟"),
         intro: both(
-            "S1's clock runs at a tenth of the speed, S3's ten times as fast. The cluster elects more \
-             than it needs to, and stays consistent: no rule of Raft reads a clock (Raft paper, §5.6).",
+            "S1's clock runs at a tenth of the speed, S3's ten times as fast. The cluster elects \
+             more than it needs to, and stays consistent: no rule of Raft reads a clock (Raft \
+             paper, §5.6).",
             "S1 的时钟慢十倍，S3 的快十倍。选举会多一些，但始终一致：Raft 的安全规则都不看时钟（Raft 论文\
              第 5.6 节）。",
         ),
@@ -43,8 +45,9 @@ pub(super) const STORIES: &[Story] = &[
         skin: Skin::Servers,
         title: both("A leader that loses its quorum", "失去多数派的领导者"),
         intro: both(
-            "All links fail but those of S1. The leader S3 still hears S1, and no longer a majority: \
-             it must step down, and S1, the only one who reaches a majority, must take over.",
+            "All links fail but those of S1. The leader S3 still hears S1, and no longer a \
+             majority: it must step down, and S1, the only one who reaches a majority, must take \
+             over.",
             "除了 S1 的链路，其余全部断开。领导者 S3 仍能与 S1 通信，却够不到多数派：它必须退位，由唯一够得到\
              多数派的 S1 接任。",
         ),
@@ -56,8 +59,8 @@ pub(super) const STORIES: &[Story] = &[
         title: both("The only hub has an old log", "唯一的枢纽日志陈旧"),
         intro: both(
             "As before, but the leader is gone and S1 missed the last write. Those with the write \
-             reach no majority, and S1 reaches one that will not vote for it: Raft waits until a link \
-             returns. (Multi-Paxos goes on: whoever wins repairs its own log.)",
+             reach no majority, and S1 reaches one that will not vote for it: Raft waits until a \
+             link returns. (Multi-Paxos goes on: whoever wins repairs its own log.)",
             "和上一幕相同，但领导者已不在，而 S1 错过了最后一次写入。有这条日志的够不到多数派；S1 够得到，\
              却没人投它：Raft 只能等链路恢复。（Multi-Paxos 可以继续：谁赢了谁补齐自己的日志。）",
         ),
