@@ -130,7 +130,8 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// The last slot to vote for now. Where too much is undecided nothing is added above the last
-    /// vote, so that what is in memory stays finite. Below it votes go on: they decide what is there.
+    /// vote, so that what is in memory stays finite. Below it votes go on: they decide what is
+    /// there.
     fn votes_upto(&self) -> Index {
         let undecided_max =
             self.waiting_bytes_max().saturating_add(self.config.in_flight_bytes_max);
