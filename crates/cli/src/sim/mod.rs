@@ -5,11 +5,14 @@
 
 mod campaign;
 mod engine;
+mod explore;
+mod mutants;
 mod print;
 mod replay;
 mod verify;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -46,6 +49,38 @@ pub(crate) struct SimFlags {
     /// Make the run that fails smaller before it is told
     #[arg(long)]
     shrink: bool,
+    #[command(flatten)]
+    gallery: GalleryFlags,
+    /// Explore every order of events in a world of this size
+    #[arg(long, value_name = "SIZE", conflicts_with = "seed", help_heading = "Small worlds")]
+    explore: Option<explore::Size>,
+    #[command(flatten)]
+    one: OneFlags,
+    /// How the result is printed
+    #[arg(short = 'w', long = "write-out", value_name = "FORMAT", default_value = "table")]
+    format: Format,
+}
+
+/// The flags of the gallery of mutants.
+#[derive(Args, Debug)]
+struct GalleryFlags {
+    /// Break each rule in turn, and see whether the checks notice
+    #[arg(long, conflicts_with_all = ["seed", "explore"], help_heading = "Mutants")]
+    mutants: bool,
+    /// Replay what is recorded of each, instead of searching anew
+    #[arg(long, requires = "mutants", help_heading = "Mutants")]
+    recorded: bool,
+    /// Only mutants with this in their name
+    #[arg(long, value_name = "NAME", requires = "mutants", help_heading = "Mutants")]
+    only: Option<String>,
+    /// Write the table to this file as well
+    #[arg(long, value_name = "FILE", requires = "mutants", help_heading = "Mutants")]
+    write: Option<PathBuf>,
+}
+
+/// The flags of one run alone.
+#[derive(Args, Debug)]
+struct OneFlags {
     /// Run this seed alone
     #[arg(long, value_name = "SEED", help_heading = "One run")]
     seed: Option<u64>,
@@ -59,9 +94,6 @@ pub(crate) struct SimFlags {
     #[arg(long, value_name = "ITEMS", requires = "seed", help_heading = "One run")]
     #[arg(default_value = "", hide_default_value = true)]
     without: Items,
-    /// How the result is printed
-    #[arg(short = 'w', long = "write-out", value_name = "FORMAT", default_value = "table")]
-    format: Format,
 }
 
 /// How a result is printed.
@@ -79,6 +111,8 @@ Try it:
   quorate sim --seeds 100              a hundred clusters, everything goes wrong
   quorate sim --seeds 100 --engine paxos
   quorate sim --seed 7 --trace         one of them, line by line
+  quorate sim --mutants --recorded     would the checks notice a broken rule?
+  quorate sim --explore small          every order of events in a small world
 
 It ends with exit code 1 if something did not hold, and prints the command that
 replays the run to the byte. A campaign of 10,000 seeds or more must also have
@@ -88,9 +122,13 @@ met every kind of fault and every rare path that it knows of.";
 pub(crate) fn run(flags: &SimFlags) -> Result<(), Failure> {
     // An assertion that breaks in a simulated node is a finding, and told as one.
     std::panic::set_hook(Box::new(|_| {}));
-    match flags.seed {
-        Some(seed) => replay::run(flags, Seed(seed)),
-        None => campaign::run(flags),
+    if flags.gallery.mutants {
+        return mutants::run(flags);
+    }
+    match (flags.explore, flags.one.seed) {
+        (Some(size), _) => explore::run(flags, size),
+        (None, Some(seed)) => replay::run(flags, Seed(seed)),
+        (None, None) => campaign::run(flags),
     }
 }
 

@@ -17,17 +17,16 @@ use crate::output;
 const LINES_SHOWN: usize = 40;
 
 /// How many columns of names a table has.
-const COLUMNS: usize = 3;
+const COLUMNS: usize = 2;
 
 /// How far a campaign has come.
 pub(super) fn progress(totals: &Totals, seeds: u64, elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs_f64();
     format!(
-        "{} of {seeds} seeds, {} events, {} events/s, {:.0} s",
+        "{} of {seeds} seeds, {} events, {} events/s, {} s",
         grouped(totals.runs),
         grouped(totals.events),
-        grouped((totals.events as f64 / seconds) as u64),
-        seconds,
+        grouped(each_second(totals.events, elapsed)),
+        elapsed.as_secs(),
     )
 }
 
@@ -49,13 +48,13 @@ fn table(kind: Kind, outcome: &Outcome) -> String {
     };
     let engine = kind.engine.name();
     line("runs", format!("{} of {engine}, profile {}", grouped(totals.runs), kind.named));
-    let seconds = elapsed.as_secs_f64();
-    let each = (totals.events as f64 / seconds / *threads as f64) as u64;
+    let each = each_second(totals.events, *elapsed * u32::try_from(*threads).unwrap_or(1));
     let rate = format!("{} a second on each of {threads} threads", grouped(each));
     line("events", format!("{}, {rate}", grouped(totals.events)));
-    let simulated = totals.simulated.as_secs_f64();
-    let ratio = format!("{:.0} times real time", simulated / seconds);
-    line("simulated", format!("{} s in {seconds:.1} s, {ratio}", grouped(simulated as u64)));
+    let (simulated, seconds) = (totals.simulated, elapsed.as_secs_f64());
+    let ratio = format!("{:.0} times real time", simulated.as_secs_f64() / seconds);
+    let simulated = grouped(simulated.as_secs());
+    line("simulated", format!("{simulated} s in {seconds:.1} s, {ratio}"));
     line("committed", format!("{} entries", grouped(totals.commits)));
     line("elections", grouped(totals.elections));
     line("answers", format!("{} compared with the model", grouped(totals.tally.compared())));
@@ -88,7 +87,7 @@ fn section(text: &mut String, title: &str, counts: impl Iterator<Item = (String,
     }
     // Writing to a string does not fail.
     let _ = writeln!(text, "\n{title}");
-    for row in cells.chunks(COLUMNS - 1) {
+    for row in cells.chunks(COLUMNS) {
         let _ = writeln!(text, "  {}", row.join("    "));
     }
 }
@@ -163,6 +162,12 @@ fn command(kind: Kind, failed: &Report, step: u64, without: &Items) -> String {
         let _ = write!(command, " --without {without}");
     }
     command
+}
+
+/// How many of `count` fall on each second.
+fn each_second(count: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    count.saturating_mul(1_000) / millis
 }
 
 /// A number with its digits in groups of three.

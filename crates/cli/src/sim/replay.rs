@@ -14,12 +14,12 @@ use crate::output;
 pub(super) fn run(flags: &SimFlags, seed: Seed) -> Result<(), Failure> {
     let kind = Kind { engine: flags.engine, named: flags.profile };
     let mut options = Options {
-        without_faults: flags.without.faults.clone(),
-        without_operations: flags.without.operations.clone(),
-        until: flags.until,
+        without_faults: flags.one.without.faults.clone(),
+        without_operations: flags.one.without.operations.clone(),
+        until: flags.one.until,
         ..Options::default()
     };
-    if flags.trace {
+    if flags.one.trace {
         let mut output = BufWriter::new(stdout());
         options.listener = Some(Box::new(move |line| {
             // A reader that has left is no failure of the run.

@@ -1,0 +1,89 @@
+//! Every order of everything that can happen in a small world.
+
+use std::io::{Write, stderr};
+use std::time::Instant;
+
+use clap::ValueEnum;
+use quorate_sim::explore::{Bounds, End, Explored, Persistence, Progress, explore, tell};
+use quorate_sim::{Broken, PaxosProtocol, RaftProtocol};
+
+use super::SimFlags;
+use crate::exit::Failure;
+use crate::output;
+use crate::serve_flags::EngineName;
+
+/// How large a world is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Size {
+    /// Two rounds, two commands, one crash, four messages: minutes
+    Small,
+    /// Four rounds, two commands, three messages, writes apart from sending: long
+    Campaign,
+}
+
+impl Size {
+    fn bounds(self) -> Bounds {
+        match self {
+            Self::Small => Bounds {
+                rounds: 2,
+                commands: 2,
+                crashes: 1,
+                messages: 4,
+                bytes_max: 8 << 30,
+                ..Bounds::tiny()
+            },
+            Self::Campaign => Bounds {
+                rounds: 4,
+                commands: 2,
+                log_max: 2,
+                messages: 3,
+                persistence: Persistence::Apart { unsynced_max: 2 },
+                bytes_max: 16 << 30,
+                ..Bounds::tiny()
+            },
+        }
+    }
+}
+
+/// Explores, and tells how much was seen.
+pub(super) fn run(flags: &SimFlags, size: Size) -> Result<(), Failure> {
+    match flags.engine {
+        EngineName::Raft => search::<RaftProtocol>(flags, size),
+        EngineName::Paxos => search::<PaxosProtocol>(flags, size),
+    }
+}
+
+fn search<P: Explored>(flags: &SimFlags, size: Size) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let told = |progress: &Progress| {
+        let seconds = begun.elapsed().as_secs_f64();
+        format!(
+            "{} worlds, {} steps, depth {}, {} MB, {seconds:.0} s",
+            progress.states,
+            progress.transitions,
+            progress.depth,
+            progress.bytes >> 20,
+        )
+    };
+    let mut looks = 0_u64;
+    let explored = explore::<P>(size.bounds(), Broken::NOTHING, |progress| {
+        looks += 1;
+        if looks.is_multiple_of(16) {
+            // Nobody may be looking.
+            let _ = writeln!(stderr(), "{}", told(progress));
+        }
+    });
+    let seen = told(&explored.progress);
+    match explored.end {
+        End::Complete => {
+            let engine = flags.engine.name();
+            output::flush(format!("{engine}: {seen}: all of it, and all held\n").as_bytes())
+        }
+        End::Found { finding, trail } => {
+            Err(Failure::error(format!("{finding}\n\n{}\n{seen}", tell::<P>(&trail))))
+        }
+        End::StatesExhausted | End::MemoryExhausted => {
+            Err(Failure::error(format!("{seen}: the bound is reached; the rest is unknown")))
+        }
+    }
+}
