@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::workspace::{Workspace, cargo};
-use crate::{codegen, readme, tidy, tools};
+use crate::{codegen, readme, seeds, tidy, tools};
 
 /// One step of the gate.
 struct Step {
@@ -33,6 +33,11 @@ const STEPS: &[Step] = &[
     Step { name: "test", purpose: "unit, property and integration tests", run: test },
     Step { name: "doctest", purpose: "the examples in the documentation", run: doctest },
     Step { name: "release", purpose: "the binary that people run builds", run: release },
+    Step {
+        name: "sim",
+        purpose: "simulated clusters, fixed seeds and fresh ones; mutants; a small world",
+        run: sim,
+    },
     Step {
         name: "processes",
         purpose: "real processes: etcd's answers, kills, power cuts",
@@ -164,6 +169,11 @@ fn doctest(workspace: &Workspace) -> Result<()> {
 
 fn release(workspace: &Workspace) -> Result<()> {
     workspace.run(&cargo(), &["build", "--locked", "--release", "--package", "quorate-cli"])
+}
+
+/// Fresh seeds come from the commit, as those of property tests do.
+fn sim(workspace: &Workspace) -> Result<()> {
+    seeds::run(workspace, property_seed(workspace)?)
 }
 
 /// The binary's tests start real processes and measure time, so they run on the release build and

@@ -9,6 +9,7 @@
 mod ci;
 mod codegen;
 mod readme;
+mod seeds;
 mod tidy;
 mod tools;
 mod workspace;
