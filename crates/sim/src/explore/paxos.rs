@@ -1,7 +1,7 @@
 //! Multi-Paxos as the search knows it.
 //!
-//! With timers off a node campaigns without asking around, so there are no election rounds here. A
-//! refusal is a courtesy: whoever is not told goes on under its old ballot, which is the worse case.
+//! With timers off a node campaigns without asking around, so there are no election rounds here.
+//! A refusal is a courtesy: whoever is not told goes on under its old ballot, the worse case.
 
 use quorate_consensus::paxos::Message;
 use quorate_consensus::{Ballot, NodeId};

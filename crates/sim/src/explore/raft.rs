@@ -30,17 +30,23 @@ impl Explored for RaftProtocol {
         let term = message.term.0;
         // What is not durable yet may be forgotten in a crash, and the message count again.
         let sworn = to.durable.promise.round;
-        if to.round != sworn || sworn < term {
+        if sworn < term {
             return false;
         }
+        // A node that has gone on to a term that is not durable yet has left this one for good: if
+        // it comes back by a crash, then as a follower.
+        let plays = |role: Role| to.round == sworn && to.role == role;
         match &message.body {
             Body::PreVoteReply { asked, .. } => asked.0 <= sworn,
-            Body::VoteReply { asked, .. } => asked.0 < sworn || to.role != Role::Candidate,
+            Body::VoteReply { asked, .. } => asked.0 < sworn || !plays(Role::Candidate),
             Body::StaleTerm => true,
             Body::AppendReply { result, .. } => {
-                term < sworn || !may_lead(to) || is_known(from.node, *result, to, bounds)
+                let may_lead = plays(Role::Leader) || plays(Role::Candidate);
+                term < sworn || !may_lead || is_known(from.node, *result, to, bounds)
             }
-            Body::HeartbeatReply { .. } => term < sworn || !may_lead(to),
+            Body::HeartbeatReply { .. } => {
+                term < sworn || !(plays(Role::Leader) || plays(Role::Candidate))
+            }
             Body::Vote { .. } if term == sworn => {
                 to.durable.promise.to.is_some() && is_over(from, term, Role::Candidate)
             }
@@ -111,15 +117,11 @@ impl Explored for RaftProtocol {
     }
 }
 
-/// Whether a node leads its term or may still come to.
-fn may_lead(node: &View) -> bool {
-    matches!(node.role, Role::Candidate | Role::Leader)
-}
-
 /// Whether a node has left this role in this term for good.
 fn is_over(node: &View, term: u64, role: Role) -> bool {
     let sworn = node.durable.promise.round;
-    term < sworn || (term == sworn && node.round == term && node.role != role)
+    let plays = node.round == term && node.role == role;
+    term < sworn || (term == sworn && !plays)
 }
 
 /// Whether a leader knows already what a peer answers, and nothing on the way can make it doubt:

@@ -28,7 +28,7 @@ pub struct Happening<M> {
 pub fn tell<P: Explored>(trail: &[Happening<P::Message>]) -> String {
     let mut told = String::new();
     for Happening { node, event } in trail {
-        told += &match event {
+        let line = match event {
             Event::Campaign => format!("{node} campaigns"),
             Event::Hear { round } => format!("{node} hears of round {round}"),
             Event::Deliver { from, message } => format!("{from} to {node}: {}", P::tell(message)),
@@ -41,6 +41,7 @@ pub fn tell<P: Explored>(trail: &[Happening<P::Message>]) -> String {
                 )
             }
         };
+        told.push_str(&line);
         told.push('\n');
     }
     told
