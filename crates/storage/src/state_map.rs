@@ -34,7 +34,7 @@ pub(crate) struct StateMap<R: Rules> {
 
 enum Inner<R: Rules> {
     Tree(Box<DiskMap<R>>),
-    Journal(JournalMap<R>),
+    Journal(Box<JournalMap<R>>),
 }
 
 /// How a map is opened.
@@ -56,7 +56,7 @@ impl<R: Rules> StateMap<R> {
             MapKind::Tree => {
                 Inner::Tree(Box::new(DiskMap::create(disk, path, options.cache_bytes, rules)?))
             }
-            MapKind::Journal => Inner::Journal(JournalMap::create(disk, &path, rules)?),
+            MapKind::Journal => Inner::Journal(Box::new(JournalMap::create(disk, &path, rules)?)),
         };
         Ok(Self { inner, horizon: None, _lock: None })
     }
@@ -72,7 +72,7 @@ impl<R: Rules> StateMap<R> {
             MapKind::Tree => {
                 Inner::Tree(Box::new(DiskMap::open(disk, path, options.cache_bytes, rules)?))
             }
-            MapKind::Journal => Inner::Journal(JournalMap::open(disk, &path, rules)?),
+            MapKind::Journal => Inner::Journal(Box::new(JournalMap::open(disk, &path, rules)?)),
         };
         Ok(Self { inner, horizon: None, _lock: None })
     }
@@ -94,7 +94,7 @@ impl<R: Rules> StateMap<R> {
     fn records(&self) -> &dyn Records {
         match &self.inner {
             Inner::Tree(map) => &**map,
-            Inner::Journal(map) => map,
+            Inner::Journal(map) => &**map,
         }
     }
 

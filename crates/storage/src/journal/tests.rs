@@ -42,7 +42,7 @@ fn checkpoint(index: u64) -> Checkpoint {
 
 fn commit(index: u64) -> Commit {
     let record = Record::tombstone(Bytes::from_static(b"key"));
-    let puts = vec![(Revision::new(index as i64, 0), record)];
+    let puts = vec![(Revision::new(index.cast_signed(), 0), record)];
     let id = quorate_kv::CommitId(index);
     Commit { id, puts, removes: vec![Revision::new(1, 0)], checkpoint: checkpoint(index) }
 }
