@@ -39,14 +39,21 @@ pub fn lore() -> Vec<Lore> {
         broken(Rule::ForgetVote, Bounds { rounds: 1, ..crash.clone() }, Invariant::ElectionSafety),
         broken(
             Rule::AcknowledgeBeforeDurable,
-            Bounds { persistence: apart(1), ..crash.clone() },
+            Bounds { persistence: apart(2), ..crash.clone() },
             Invariant::LeaderCompleteness,
         ),
         broken(
             Rule::CountOwnUndurable,
-            Bounds { persistence: apart(1), ..crash.clone() },
+            Bounds { persistence: apart(2), ..crash.clone() },
             Invariant::LeaderCompleteness,
         ),
+        broken(
+            Rule::CountLateVotes,
+            Bounds { persistence: apart(2), ..crash.clone() },
+            Invariant::ElectionSafety,
+        ),
+        broken(Rule::CountRefusedVotes, crash.clone(), Invariant::ElectionSafety),
+        Lore { rule: Rule::ForgetTerm, bounds: crash.clone(), harm: Cause::Assertion },
         broken(Rule::CommitBeyondMatch, crash.clone(), Invariant::StateMachineSafety),
         broken(Rule::ReadWithoutConfirmation, reads.clone(), Invariant::ReadNotStale),
         broken(Rule::ReadBeforeOwnCommit, reads, Invariant::ReadNotStale),
