@@ -50,7 +50,7 @@ fn catcher(rule: Rule) -> fn() {
         Rule::InstallUnheld => snapshots::a_receiver_that_restarts_midway_begins_anew,
         Rule::TakeUnaskedChunk => snapshots::a_chunk_that_was_not_asked_for_is_dropped,
         Rule::ClaimEarly => {
-            snapshots::what_the_store_did_for_a_transfer_that_was_given_up_says_nothing_about_the_next
+            snapshots::work_for_a_transfer_that_was_given_up_says_nothing_about_the_next
         }
     }
 }

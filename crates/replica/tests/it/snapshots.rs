@@ -300,7 +300,7 @@ pub(crate) fn a_write_that_a_snapshot_may_contain_ends_as_unknown_and_is_never_r
 }
 
 #[test]
-pub(crate) fn what_the_store_did_for_a_transfer_that_was_given_up_says_nothing_about_the_next() {
+pub(crate) fn work_for_a_transfer_that_was_given_up_says_nothing_about_the_next() {
     let mut world = lagging();
     world.keeps = Some(is_chunk);
     world.start(3);

@@ -14,7 +14,7 @@ use crate::world::{Options, run};
 /// How the mutant fares where nothing goes wrong.
 pub(super) fn health(exhibit: &Exhibit, calm_seeds: u64) -> Health {
     if let Hunt::Test(_) = exhibit.hunt {
-        return Health::ServesSeen;
+        return Health::NotLookedAt;
     }
     if let Err(why) = happy::path(exhibit.engine, broken(exhibit)) {
         return Health::Fails { why };

@@ -111,6 +111,8 @@ pub enum Health {
         /// How many.
         runs: u64,
     },
+    /// Nobody looked: a test of its own part is to catch it.
+    NotLookedAt,
     /// It served its clients, under the eyes of the invariant that notices it in any run.
     ServesSeen,
     /// It did not serve its clients: it proves nothing.

@@ -294,6 +294,6 @@ const NODE: &[Exhibit] = &[
     hunted(Lesson::Node(Node::TakeUnaskedChunk), &["converges"], Named::Crashes, 2),
     tested(
         Lesson::Node(Node::ClaimEarly),
-        "replica snapshots::what_the_store_did_for_a_transfer_that_was_given_up",
+        "replica snapshots::work_for_a_transfer_that_was_given_up_says_nothing_about_the_next",
     ),
 ];

@@ -63,5 +63,8 @@ fn a_survivor_is_no_success() {
     assert!(!row(fails, caught.clone()).is_good());
     let page = table_of(&[row(serves.clone(), caught), row(serves, survived)]);
     assert!(page.contains("`an-invariant`") && page.contains("**survived**"), "{page}");
-    assert!(page.ends_with("\n1 of 2 are caught.\n"), "{page}");
+    assert!(
+        page.ends_with("\nOf 2 mutants, 1 are caught here and 0 by a test of their part.\n"),
+        "{page}"
+    );
 }

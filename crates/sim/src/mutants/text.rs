@@ -33,8 +33,16 @@ pub fn table(rows: &[Row]) -> String {
         writeln!(text, "| {part} | {name} | {by} | {place} | {runs} | {health} |")
             .expect("a string takes all");
     }
-    let good = rows.iter().filter(|row| row.is_good()).count();
-    writeln!(text, "\n{good} of {} are caught.", rows.len()).expect("a string takes all");
+    let is_caught = |row: &&Row| matches!(row.outcome, Outcome::Caught { .. });
+    let is_left = |row: &&Row| row.outcome == Outcome::LeftToTest;
+    let (caught, left) =
+        (rows.iter().filter(is_caught).count(), rows.iter().filter(is_left).count());
+    writeln!(
+        text,
+        "\nOf {} mutants, {caught} are caught here and {left} by a test of their part.",
+        rows.len()
+    )
+    .expect("a string takes all");
     text
 }
 
@@ -60,6 +68,7 @@ fn health(row: &Row) -> String {
     match &row.health {
         Health::Serves { runs: 0 } => "serves".to_owned(),
         Health::Serves { runs } => format!("passes {runs} runs"),
+        Health::NotLookedAt => "–".to_owned(),
         Health::ServesSeen => "serves; seen at once".to_owned(),
         Health::Fails { why } => format!("**fails**: {why}"),
     }
