@@ -8,8 +8,8 @@ use crate::draws::{Draws, Site};
 
 const SHUFFLE: Site = Site::new("who is where in a topology");
 
-/// A shape, named as in the literature on partial connectivity (`OmniPaxos`, `EuroSys` 2023, §2; and
-/// Jepsen's majorities-ring).
+/// A shape, named as in the literature on partial connectivity (`OmniPaxos`, `EuroSys` 2023, §2),
+/// and Jepsen's majorities-ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topology {
     /// Two sides that cannot reach each other.

@@ -1,3 +1,5 @@
+//! The journal: the suite of all maps, power cuts, full and failing disks.
+
 use std::path::PathBuf;
 
 use quorate_kv::map_suite;
