@@ -72,7 +72,9 @@ impl<R: Rules> Raft<R> {
     /// Hands committed and durable entries to the host, within its budget.
     pub(super) fn deliver(&mut self) {
         let upto = self.deliverable();
-        if self.installing.is_some() || upto <= self.delivery.delivered() || self.delivery.is_fetching()
+        if self.installing.is_some()
+            || upto <= self.delivery.delivered()
+            || self.delivery.is_fetching()
         {
             return;
         }

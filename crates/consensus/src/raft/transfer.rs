@@ -46,7 +46,8 @@ impl<R: Rules> Raft<R> {
     /// The node that leadership is being handed to.
     pub(super) fn handing_over_to(&self) -> Option<NodeId> {
         let handover = self.handover.as_ref()?;
-        let is_current = matches!(self.state, State::Leader(_)) && handover.ballot.round == self.term.0;
+        let is_current =
+            matches!(self.state, State::Leader(_)) && handover.ballot.round == self.term.0;
         is_current.then_some(handover.to)
     }
 
