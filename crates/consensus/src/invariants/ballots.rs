@@ -44,6 +44,11 @@ impl Invariants {
         self.checks.ensure(Invariant::AcceptKeepsPromise, node, keeps, || {
             format!("{node} accepts {index} of {}, having sworn to {sworn}", held.ballot)
         })?;
+        if held.ballot < sworn
+            && let Some(value) = self.slots.slot_mut(index).and_then(|it| it.value_mut(held.ballot))
+        {
+            value.learners.insert(place);
+        }
         if !is_chosen {
             let issued = &mut self.nodes.at_mut(place).mirror.issued;
             issued.sworn = issued.sworn.max(held.ballot);
@@ -326,7 +331,8 @@ impl Invariants {
 
 fn new_value(held: Held, id: Option<ProposalId>) -> Value {
     let Held { ballot, digest } = held;
-    Value { ballot, digest, id, previous: Ballot::ZERO, holders: Set::default() }
+    let (holders, learners) = (Set::default(), Set::default());
+    Value { ballot, digest, id, previous: Ballot::ZERO, holders, learners }
 }
 
 /// Whether those who `promised`, by their votes below the ballot, show that no other value can have
@@ -348,9 +354,12 @@ fn shows_safe(slot: &Slot, held: Held, promised: Set, is_quorum: impl Fn(Set) ->
     is_quorum(left)
 }
 
-/// Whether a promise tells at least the newest vote of its sender below its ballot.
+/// Whether a promise tells at least the newest vote of its sender below its ballot. What the sender
+/// learned after it had promised is no vote: the promise may have waited for the disk meanwhile
+/// (simulator, Paxos seed 376).
 fn is_told(slot: &Slot, place: usize, ballot: Ballot, told: Option<&Entry>) -> bool {
-    let own = slot.values().filter(|value| value.ballot < ballot && value.holders.has(place));
+    let is_vote = |value: &&Value| value.holders.has(place) && !value.learners.has(place);
+    let own = slot.values().filter(|value| value.ballot < ballot).filter(is_vote);
     let Some(newest) = own.max_by_key(|value| value.ballot) else { return true };
     let Some(told) = told else { return false };
     newest.ballot < told.ballot

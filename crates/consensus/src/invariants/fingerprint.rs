@@ -52,6 +52,7 @@ impl Invariants {
                 canon.put_u64_le(value.digest.bits());
                 for &(_, place) in &order {
                     canon.put_u8(u8::from(value.holders.has(place)));
+                    canon.put_u8(u8::from(value.learners.has(place)));
                 }
             }
             if let Some(chosen) = slot.chosen {

@@ -18,6 +18,9 @@ pub(super) struct Value {
     pub(super) previous: Ballot,
     /// Who ever had it on disk: Paxos's `acc`.
     pub(super) holders: Set,
+    /// Those of them who had promised a higher ballot before, and so did not vote for it: they
+    /// learned that it is chosen.
+    pub(super) learners: Set,
 }
 
 /// A committed value.

@@ -164,8 +164,8 @@ impl Invariants {
         let Some(slot) = self.slots.slot_mut(index) else { return Ok(()) };
         let Some(known) = slot.value_mut(held.ballot) else {
             let (ballot, digest) = (held.ballot, held.digest);
-            let holders = Set::default();
-            slot.add(Value { ballot, digest, id, previous, holders });
+            let (holders, learners) = (Set::default(), Set::default());
+            slot.add(Value { ballot, digest, id, previous, holders, learners });
             return Ok(());
         };
         let is_same = known.digest.is_same(held.digest);
