@@ -16,7 +16,7 @@ use crate::rules::{Rule, Rules};
 const PULL_RETRY: Duration = Duration::from_millis(500);
 
 /// How long a sender that was asked may be silent before another may take its place.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// What the host must do with the file under construction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Incoming {
                 return Reaction::message(from, message);
             }
             if transfer.is(from, id) {
-                return transfer.resume(now);
+                return transfer.resume();
             }
             if transfer.from == from && id < transfer.id {
                 return Reaction::default();
@@ -275,9 +275,10 @@ impl Transfer {
     }
 
     /// The same snapshot is offered again, because the sender has heard nothing for a while: tell
-    /// it that all is well. A chunk that it sends although none is wanted yet is dropped.
-    fn resume(&mut self, now: Instant) -> Reaction {
-        self.heard_at = now;
+    /// it that all is well. A chunk that it sends although none is wanted yet is dropped. An offer is
+    /// no sign that chunks come through: a former leader that this node cannot answer would keep
+    /// the present one away for ever (simulator, default seed 434).
+    fn resume(&mut self) -> Reaction {
         if self.step == Step::Held { self.announce() } else { self.ask() }
     }
 }

@@ -83,6 +83,7 @@ impl<R: Rules> Paxos<R> {
             Timers::Off => Duration::ZERO,
         };
         let now = self.now;
+        let has_room = !self.is_disk_congested();
         let Some(lack) = &mut self.lack else { return };
         if lack.upto <= chosen {
             self.lack = None;
@@ -96,7 +97,8 @@ impl<R: Rules> Paxos<R> {
         }
         let waits_since = lack.asked_at.or((!lack.is_sure).then_some(lack.since));
         let is_time = waits_since.is_none_or(|since| since + patience <= now);
-        if !core::mem::take(&mut lack.is_due) || !is_time || self.installing.is_some() {
+        if !has_room || !core::mem::take(&mut lack.is_due) || !is_time || self.installing.is_some()
+        {
             return;
         }
         lack.asked_at = Some(now);
@@ -141,6 +143,10 @@ impl<R: Rules> Paxos<R> {
             return self.trace(What::Ignored { from }, Reason::Duplicate);
         };
         if self.is_disk_congested() || self.installing.is_some() {
+            // It is asked for again as soon as there is room.
+            if let Some(lack) = &mut self.lack {
+                (lack.asked_at, lack.is_due) = (None, true);
+            }
             return;
         }
         for entry in entries.iter().filter(|entry| entry.index <= upto) {
