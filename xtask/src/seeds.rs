@@ -11,7 +11,8 @@ const FIXED: &str = "150";
 /// Seeds that only this commit runs, for each engine.
 const FRESH: &str = "150";
 
-/// Runs all of it on the release build. `fresh` is the first fresh seed: one commit has one verdict.
+/// Runs all of it on the release build. `fresh` is the first fresh seed: one commit has one
+/// verdict.
 pub(crate) fn run(workspace: &Workspace, fresh: u64) -> Result<()> {
     let fresh = fresh.to_string();
     for engine in ["raft", "paxos"] {
@@ -20,7 +21,9 @@ pub(crate) fn run(workspace: &Workspace, fresh: u64) -> Result<()> {
     }
     sim(workspace, &["--seeds", "40", "--first-seed", &fresh, "--verify"])?;
     sim(workspace, &["--mutants", "--recorded"])?;
-    sim(workspace, &["--explore", "small"])
+    sim(workspace, &["--explore", "small"])?;
+    sim(workspace, &["--explore", "rounds"])?;
+    sim(workspace, &["--explore", "small", "--engine", "paxos"])
 }
 
 fn sim(workspace: &Workspace, arguments: &[&str]) -> Result<()> {

@@ -275,9 +275,9 @@ impl Transfer {
     }
 
     /// The same snapshot is offered again, because the sender has heard nothing for a while: tell
-    /// it that all is well. A chunk that it sends although none is wanted yet is dropped. An offer is
-    /// no sign that chunks come through: a former leader that this node cannot answer would keep
-    /// the present one away for ever (simulator, default seed 434).
+    /// it that all is well. A chunk that it sends although none is wanted yet is dropped. An offer
+    /// is no sign that chunks come through: a former leader that this node cannot answer would
+    /// keep the present one away for ever (simulator, default seed 434).
     fn resume(&mut self) -> Reaction {
         if self.step == Step::Held { self.announce() } else { self.ask() }
     }

@@ -35,7 +35,8 @@ pub(crate) enum ToWatches {
     Close { stream: StreamId },
 }
 
-/// A connection's side of a stream: what comes in, and the way to ask. Dropping it closes the stream.
+/// A connection's side of a stream: what comes in, and the way to ask. Dropping it closes the
+/// stream.
 pub(crate) struct WatchClient {
     pub(crate) stream: StreamId,
     pub(crate) applying: Sender<ToApplying>,

@@ -15,32 +15,27 @@ use crate::serve_flags::EngineName;
 /// How large a world is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Size {
-    /// Two rounds, two commands, one crash, four messages: minutes
+    /// Two rounds, logs of two entries, one crash, four messages: seconds
     Small,
-    /// Four rounds, two commands, three messages, writes apart from sending: long
+    /// Four rounds, logs of two entries, three messages: a minute
+    Rounds,
+    /// As small, but logs are as long as two commands and the leaders make them: minutes, 2 GB
+    Large,
+    /// As rounds, with every write apart from what it allows: hours
     Campaign,
 }
 
 impl Size {
-    fn bounds(self) -> Bounds {
-        match self {
-            Self::Small => Bounds {
-                rounds: 2,
-                commands: 2,
-                crashes: 1,
-                messages: 4,
-                bytes_max: 8 << 30,
-                ..Bounds::tiny()
-            },
-            Self::Campaign => Bounds {
-                rounds: 4,
-                commands: 2,
-                log_max: 2,
-                messages: 3,
-                persistence: Persistence::Apart { unsynced_max: 2 },
-                bytes_max: 16 << 30,
-                ..Bounds::tiny()
-            },
+    fn bounds(self, engine: EngineName) -> Bounds {
+        let bounds = match self {
+            Self::Small => Bounds { log_max: 2, ..Bounds::commit() },
+            Self::Rounds => Bounds { persistence: Persistence::WithSending, ..Bounds::campaign() },
+            Self::Large => Bounds::commit(),
+            Self::Campaign => Bounds::campaign(),
+        };
+        match engine {
+            EngineName::Raft => bounds,
+            EngineName::Paxos => Bounds { bytes_max: bounds.bytes_max, ..Bounds::acceptors(1) },
         }
     }
 }
@@ -66,7 +61,7 @@ fn search<P: Explored>(flags: &SimFlags, size: Size) -> Result<(), Failure> {
         )
     };
     let mut looks = 0_u64;
-    let explored = explore::<P>(size.bounds(), Broken::NOTHING, |progress| {
+    let explored = explore::<P>(size.bounds(flags.engine), Broken::NOTHING, |progress| {
         looks += 1;
         if looks.is_multiple_of(16) {
             // Nobody may be looking.

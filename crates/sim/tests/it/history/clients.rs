@@ -65,7 +65,7 @@ fn traits(request: &Request) -> Vec<&'static str> {
 #[test]
 fn clients_ask_everything() {
     let mut service = Service::new(1, Plan::default(), Flaw::None).steady();
-    service.run(Duration::from_secs(120)).expect("it keeps its promises");
+    service.run(Duration::from_mins(2)).expect("it keeps its promises");
     let asked: BTreeSet<&str> = service.requests.iter().flat_map(traits).collect();
     let expected = BTreeSet::from([
         "put with a lease",
@@ -94,7 +94,7 @@ fn clients_ask_everything() {
 #[test]
 fn no_two_commands_are_the_same() {
     let mut service = Service::new(2, Plan::default(), Flaw::None);
-    service.run(Duration::from_secs(60)).expect("it keeps its promises");
+    service.run(Duration::from_mins(1)).expect("it keeps its promises");
     let commands = service.requests.iter().filter_map(|request| match &request.ask {
         Ask::Command(command) => Some(quorate_codec::encode_command(command)),
         _ => None,

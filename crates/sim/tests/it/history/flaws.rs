@@ -13,7 +13,7 @@ use super::service::{Flaw, Service, asked};
 const TIME: Duration = Duration::from_secs(20);
 
 fn plan(seed: u64) -> Plan {
-    if seed % 2 == 0 { Plan::default() } else { Plan::draw(Draws::new(Seed(seed))) }
+    if seed.is_multiple_of(2) { Plan::default() } else { Plan::draw(Draws::new(Seed(seed))) }
 }
 
 fn run(seed: u64, flaw: Flaw) -> Result<(Tally, Searched, usize), Violation> {

@@ -219,7 +219,7 @@ fn a_value_that_was_never_written_satisfies_neither() {
     let steps: Vec<Step> = (0..12)
         .map(|number| Step {
             client: number % 3,
-            call: if number % 2 == 0 { Call::Put } else { Call::Get },
+            call: if number.is_multiple_of(2) { Call::Put } else { Call::Get },
             pause: 1,
             until_effect: 2,
             until_return: 1,
@@ -241,7 +241,7 @@ fn a_value_that_was_never_written_satisfies_neither() {
 fn without_overlap_both_refuse_every_other_answer() {
     let step = |number: usize| Step {
         client: 0,
-        call: if number % 2 == 0 { Call::Put } else { Call::Get },
+        call: if number.is_multiple_of(2) { Call::Put } else { Call::Get },
         pause: 1,
         until_effect: 1,
         until_return: 1,

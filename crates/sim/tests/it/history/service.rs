@@ -191,7 +191,10 @@ impl Service {
             Event::Decide(request) => self.decide(request),
             Event::Answer { request, at } => self.answer(&request, at),
             Event::End { ticket, end } => self.end(ticket, &end),
-            Event::Crash(node) => self.crash(node),
+            Event::Crash(node) => {
+                self.crash(node);
+                Ok(())
+            }
         }
     }
 
@@ -324,7 +327,7 @@ impl Service {
     }
 
     /// The node loses what it had, and begins anew from half of it.
-    fn crash(&mut self, node: NodeId) -> Result<(), Violation> {
+    fn crash(&mut self, node: NodeId) {
         let lost = self.open.iter().filter(|(_, asked)| **asked == node);
         let lost: Vec<Ticket> = lost.map(|(ticket, _)| *ticket).collect();
         for ticket in lost {
@@ -335,7 +338,6 @@ impl Service {
         let old = self.nodes.get(&node).expect("it is a node");
         fresh.apply_upto(&self.log, old.applied / 2);
         self.nodes.insert(node, fresh);
-        Ok(())
     }
 
     fn schedule(&mut self, delay: Duration, event: Event) {
