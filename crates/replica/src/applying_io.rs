@@ -58,11 +58,11 @@ pub struct ApplyingEffects {
     pub messages: Vec<(NodeId, SnapshotMessage)>,
     /// For the ordering half, in order.
     pub notes: Vec<Note>,
-    /// To be made durable in the map, then acknowledged by [`Applying::on_committed`].
+    /// To be made durable in the map, then acknowledged by [`crate::Applying::on_committed`].
     pub commit: Option<Commit>,
-    /// To be done to the staged file in order, then acknowledged by [`Applying::on_staged`].
+    /// To be done to the staged file in order, then acknowledged by [`crate::Applying::on_staged`].
     pub staging: Vec<StagingOp>,
-    /// Streams whose clients have something new to take from [`Applying::watches`].
+    /// Streams whose clients have something new to take from [`crate::Applying::watches`].
     pub watched: Vec<StreamId>,
 }
 
