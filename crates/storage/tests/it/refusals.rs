@@ -96,7 +96,7 @@ fn strangers_are_refused_by_name() {
     let strangers: [(Options, [&str; 2]); 3] = [
         (Options { cluster: ClusterId(12), ..options() }, ["cluster b", "not c"]),
         (Options { node: NodeId(2), ..options() }, ["node n1", "not n2"]),
-        (Options { engine: EngineKind::Paxos, ..options() }, ["raft", "not Paxos"]),
+        (Options { engine: EngineKind::Paxos, ..options() }, ["raft", "not paxos"]),
     ];
     for (options, parts) in strangers {
         let error = refusal(open_with(&disk, options)).to_string();
