@@ -42,7 +42,7 @@ pub enum Mark {
     SnapshotNeeded,
     /// A snapshot was installed.
     SnapshotInstalled,
-    /// A message of an older term was ignored.
+    /// A message of an older term or ballot was ignored.
     StaleIgnored,
     /// A late or repeated message was ignored.
     DuplicateIgnored,
@@ -213,7 +213,9 @@ impl Mark {
             (What::Backtracked { .. }, _) => Some(Self::Backtracked),
             (What::SnapshotNeeded { .. }, _) => Some(Self::SnapshotNeeded),
             (What::SnapshotInstalled { .. }, _) => Some(Self::SnapshotInstalled),
-            (What::Ignored { .. }, Reason::StaleTerm) => Some(Self::StaleIgnored),
+            (What::Ignored { .. }, Reason::StaleTerm | Reason::StaleBallot) => {
+                Some(Self::StaleIgnored)
+            }
             (What::Ignored { .. }, Reason::Duplicate) => Some(Self::DuplicateIgnored),
             _ => None,
         }

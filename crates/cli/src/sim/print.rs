@@ -81,7 +81,7 @@ fn table(kind: Kind, outcome: &Outcome) -> String {
 /// Names with counts, in columns.
 fn section(text: &mut String, title: &str, counts: impl Iterator<Item = (String, u64)>) {
     let cells: Vec<String> =
-        counts.map(|(name, count)| format!("{name:<24}{:>14}", grouped(count))).collect();
+        counts.map(|(name, count)| format!("{name:<32}{:>12}", grouped(count))).collect();
     if cells.is_empty() {
         return;
     }

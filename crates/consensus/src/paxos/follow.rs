@@ -119,6 +119,8 @@ impl<R: Rules> Paxos<R> {
         self.confirm(from, ballot, confirm.unwrap_or_default());
         self.open_ballot_box(from, ballot);
         if !self.is_disk_congested() && self.can_vote_for(from, &entries) {
+            // What was decided since the last write makes room too (simulator, Paxos seed 1393).
+            self.slots.evict(self.config.tail_bytes_max);
             let limit = self.votes_upto();
             self.durability.reserve(entries.len());
             match Arc::try_unwrap(entries) {
