@@ -159,11 +159,6 @@ fn what_this_version_lacks_is_refused_and_never_ignored() {
     assert!(text.starts_with("error: ETCD_TRUSTED_CA_FILE: TLS is not available"), "{text}");
     let (_, text) = failure(&mut quorate(&["serve", "--auth-token", "simple"]));
     assert!(text.contains("authentication is not available"), "{text}");
-    for command in ["serve", "demo"] {
-        let (code, text) = failure(&mut quorate(&[command, "--engine=paxos"]));
-        assert_eq!(code, Some(2));
-        assert!(text.contains("Multi-Paxos is not in this version yet"), "{text}");
-    }
 }
 
 #[test]
