@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::workspace::{Workspace, cargo};
-use crate::{codegen, readme, seeds, tidy, tools};
+use crate::{codegen, readme, seeds, strangers, tidy, tools};
 
 /// One step of the gate.
 struct Step {
@@ -42,6 +42,11 @@ const STEPS: &[Step] = &[
         name: "processes",
         purpose: "real processes: etcd's answers, kills, power cuts",
         run: processes,
+    },
+    Step {
+        name: "strangers",
+        purpose: "test suites of published clients against three members",
+        run: |workspace| strangers::run(workspace, &strangers::Arguments::default()),
     },
     Step { name: "readme", purpose: "every command of README.md works", run: readme::run },
 ];

@@ -10,6 +10,7 @@ mod ci;
 mod codegen;
 mod readme;
 mod seeds;
+mod strangers;
 mod tidy;
 mod tools;
 mod workspace;
@@ -38,6 +39,8 @@ enum Task {
     Tidy,
     /// Run every command block of README.md.
     Readme,
+    /// Run test suites of published clients against three members.
+    Strangers(strangers::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +60,6 @@ fn run(workspace: &Workspace, task: &Task) -> Result<()> {
         Task::Codegen(arguments) => codegen::run(workspace, arguments),
         Task::Tidy => tidy::run(workspace),
         Task::Readme => readme::run(workspace),
+        Task::Strangers(arguments) => strangers::run(workspace, arguments),
     }
 }

@@ -25,11 +25,15 @@ enum Need {
     Optional,
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 11] = [
     required("git", "git", "tidy and the seeds of property tests"),
     required("bash", "bash", "the command blocks of README.md"),
     required("etcd", "etcd-server", "the comparison with etcd"),
     required("etcdctl", "etcd-client", "the comparison with etcd and README.md"),
+    required("python3", "python3-venv", "the suites of Python clients"),
+    required("pgrep", "procps", "a suite that stops two members"),
+    required("tar", "tar", "the suites of Python clients"),
+    required("protoc", "protobuf-compiler", "the suite of a Rust client, which compiles with it"),
     optional("mkfs.ext4", "e2fsprogs", "power-cut tests"),
     optional("losetup", "util-linux", "power-cut tests"),
     optional("mount", "util-linux", "power-cut tests"),
