@@ -55,6 +55,7 @@ impl Flags {
             quota_backend_bytes: 2 << 30,
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
+            watch_progress_notify_interval: Duration::from_mins(10),
             engine: EngineKind::Raft,
             wal_segment_bytes: 64 << 20,
         })

@@ -85,7 +85,7 @@ impl FromStr for Endpoints {
 
 /// A duration as Go writes it: `5s`, `1m30s`, `1.5h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Timeout(Duration);
+pub(crate) struct Timeout(pub(crate) Duration);
 
 /// Go's units, with their seconds; those that end in `s` before `s` itself.
 const UNITS: [(&str, f64); 6] =

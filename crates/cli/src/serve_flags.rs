@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use quorate_server::{Config, ConfigError, EngineKind, HttpUrl, UrlError, parse_initial_cluster};
 
+use crate::connect::Timeout;
 use crate::exit::Failure;
 use crate::logging::{LogFormat, LogLevel};
 
@@ -53,6 +54,11 @@ pub(crate) struct ServeFlags {
     /// Most operations in one branch of a transaction
     #[arg(long, value_name = "N", default_value = "128", help_heading = "Member")]
     max_txn_ops: usize,
+    /// How long a watch stays quiet before it is told how far it is, if it asked for that; at least
+    /// 100ms
+    #[arg(long, value_name = "DURATION", default_value = "10m", help_heading = "Member")]
+    #[arg(alias = "experimental-watch-progress-notify-interval")]
+    watch_progress_notify_interval: Timeout,
     /// Where the other members are told to go
     #[arg(long, value_name = "URLS", help_heading = "Cluster")]
     #[arg(default_value = "http://localhost:2380")]
@@ -193,6 +199,7 @@ impl ServeFlags {
             quota_backend_bytes: quota_bytes(self.quota_backend_bytes),
             max_request_bytes: self.max_request_bytes,
             max_txn_ops: self.max_txn_ops,
+            watch_progress_notify_interval: self.watch_progress_notify_interval.0,
             engine: self.engine.into(),
             wal_segment_bytes: self.wal_segment_bytes,
         };

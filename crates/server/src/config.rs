@@ -42,6 +42,8 @@ pub struct Config {
     pub max_request_bytes: u64,
     /// Most operations in one list of a transaction.
     pub max_txn_ops: usize,
+    /// How long a watch stays quiet before it is told its progress, if it asked for that.
+    pub watch_progress_notify_interval: Duration,
     /// The consensus protocol.
     pub engine: EngineKind,
     /// Size of one log segment, in bytes.

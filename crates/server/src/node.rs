@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use quorate_codec::{EngineKind, Wire};
 use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 use quorate_consensus::{Config as EngineConfig, Engine, Members, NodeId, Recovered, Seed, Strict};
-use quorate_kv::{Records, Store};
+use quorate_kv::{Records, Store, WatchLimits};
 use quorate_replica::{Applying, CommitPolicy, Limits, Ordering, Origin, members_to_bytes};
 use quorate_storage::{Disk, Identity, LogReader, Opened, Options, Reservation};
 use tokio::net::TcpListener;
@@ -31,6 +32,10 @@ use crate::store_thread::StoreThread;
 use crate::url::HttpUrl;
 use crate::waiter::{Order, ToApplying, ToLog, ToOrdering, ToStore, Waiting};
 use crate::watching::Streams;
+
+/// The shortest and the longest time a watch can be told its progress after; the former is etcd's.
+const WATCH_PROGRESS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+const WATCH_PROGRESS_INTERVAL_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// Why a node did not start.
 #[derive(Debug)]
@@ -241,12 +246,26 @@ fn halves<E: ServedEngine>(
         boots: u32::try_from(identity.boots).expect("a directory is opened less than 2^32 times"),
     };
     let policy = CommitPolicy { snapshot_count: config.snapshot_count, ..CommitPolicy::default() };
-    let applying = Applying::new(store, policy, recovered.meta.index, origin.first_number());
+    let applying = Applying::new(store, policy, recovered.meta.index, origin.first_number())
+        .with_watch_limits(watch_limits(config));
     let seed = Seed(entropy ^ identity.node.0.rotate_left(32));
     let engine_config = engine_config(config, identity.node);
     let engine = E::new(engine_config, Strict, seed, recovered, clock.now());
     let ordering = Ordering::new(engine, origin, Limits::new(config.election_timeout));
     Ok((ordering, applying))
+}
+
+/// Responses are cut where etcd cuts them: at a request's bound and half a MiB.
+fn watch_limits(config: &Config) -> WatchLimits {
+    let interval = config
+        .watch_progress_notify_interval
+        .clamp(WATCH_PROGRESS_INTERVAL_MIN, WATCH_PROGRESS_INTERVAL_MAX);
+    let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
+    WatchLimits {
+        fragment_bytes_max: request_bytes_max.saturating_add(512 << 10),
+        progress_interval_micros: u64::try_from(interval.as_micros()).expect("a year is less"),
+        ..WatchLimits::default()
+    }
 }
 
 fn store_config(config: &Config) -> quorate_kv::Config {

@@ -88,6 +88,7 @@ fn configs(count: usize, directory: &TempDir) -> Vec<Config> {
             quota_backend_bytes: 2 << 30,
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
+            watch_progress_notify_interval: Duration::from_millis(200),
             engine: EngineKind::Raft,
             wal_segment_bytes: 1 << 20,
         })

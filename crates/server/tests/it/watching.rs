@@ -142,6 +142,18 @@ async fn progress_is_told_behind_what_it_covers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_watch_is_told_how_far_it_is() {
+    let cluster = Cluster::start(1).await;
+    let last = put(&cluster, 0, "other", "1").await;
+    let mut watcher = Watcher::open(&cluster, 0).await;
+    watcher.create(pb::WatchCreateRequest { progress_notify: true, ..create("k", "") }).await;
+    let progress = watcher.next().await;
+    assert!(progress.events.is_empty() && !progress.canceled);
+    assert_eq!(progress.watch_id, 0, "it is of one watch");
+    assert_eq!(progress.header.expect("there is a header").revision, last);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_misses_nothing_and_stops_nobody() {
     let cluster = Cluster::start(1).await;
     let mut slow = Watcher::open(&cluster, 0).await;
