@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use bytes::{BufMut, BytesMut};
 
 use crate::ballot::Ballot;
-use crate::ids::{Index, NodeId, Span};
+use crate::durability::Durability;
+use crate::ids::{Index, NodeId, Span, WriteId};
+use crate::proposals::Proposals;
 use crate::status::Fingerprint;
+use crate::tenure::{Peer, Tenure};
 
 /// A fingerprint in the making.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,48 @@ impl Canon {
         self.number(texts.len() as u64);
         for text in &texts {
             self.text(text);
+        }
+    }
+
+    /// What awaits the disk, and what is held back for it. `promise` is the batch that holds the
+    /// newest promise.
+    pub(crate) fn durability<M: core::fmt::Debug>(
+        &mut self,
+        durability: &Durability<M>,
+        promise: WriteId,
+    ) {
+        self.number(u64::from(durability.is_persisted(promise)));
+        self.number(u64::from(durability.has_pending()));
+        self.set(durability.held());
+    }
+
+    /// Proposals that have not ended, without their names.
+    pub(crate) fn proposals(&mut self, proposals: &Proposals) {
+        self.number(u64::from(proposals.count()));
+        for (index, ballot) in proposals.places() {
+            self.index(index);
+            self.ballot(ballot);
+        }
+    }
+
+    /// What a leader keeps whatever its protocol. Messages on the way name confirmations, so their
+    /// numbers matter and not only their order.
+    pub(crate) fn tenure<P: Peer>(&mut self, tenure: &Tenure<P>) {
+        self.number(tenure.confirm().0);
+        let (waiting, rounds) = tenure.reads.shape();
+        self.number(waiting as u64);
+        self.number(rounds.len() as u64);
+        for (confirm, index) in rounds {
+            self.number(confirm.0);
+            self.index(index);
+        }
+        for (node, peer) in &tenure.peers {
+            let (confirmed, storage) = peer.contact().shape();
+            self.number(node.0);
+            self.index(peer.settled_upto());
+            self.index(peer.next());
+            self.number(confirmed.0);
+            self.number(storage as u64);
         }
     }
 

@@ -70,4 +70,9 @@ impl Config {
             quorums: None,
         }
     }
+
+    /// Most bytes of entries that may await the disk before no more are taken.
+    pub(crate) fn waiting_bytes_max(&self) -> u64 {
+        self.tail_bytes_max.max(self.window_bytes_max)
+    }
 }

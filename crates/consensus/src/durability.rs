@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use crate::config::{Config, Timers};
 use crate::effects::Envelope;
 use crate::ids::WriteId;
+use crate::rules::{Rule, Rules};
 use crate::time::Instant;
 use crate::write::{Write, WriteBatch};
 
@@ -96,8 +98,16 @@ impl<M> Durability<M> {
     }
 
     /// Since when the oldest batch awaits the disk.
-    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+    fn waiting_since(&self) -> Option<Instant> {
         self.outstanding.front().map(|&(_, since)| since)
+    }
+
+    /// When the oldest batch will have been waiting for the disk for too long.
+    pub(crate) fn stalled_at(&self, config: &Config, rules: &impl Rules) -> Option<Instant> {
+        if config.timers == Timers::Off || rules.breaks(Rule::LeadWithStalledDisk) {
+            return None;
+        }
+        self.waiting_since().map(|since| since + config.disk_stall_timeout)
     }
 
     /// Holds a message back until `after` is durable.

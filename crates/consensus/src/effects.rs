@@ -1,9 +1,9 @@
 //! What the host must do: the whole list.
 
 use crate::entry::{Entry, Meta};
-use crate::ids::{Index, NodeId};
-use crate::outcome::Outcome;
-use crate::trace::TraceEvent;
+use crate::ids::{Index, NodeId, ProposalId};
+use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::trace::{Reason, TraceEvent, What};
 use crate::write::WriteBatch;
 
 /// Everything an engine wants done since it was last asked.
@@ -47,6 +47,29 @@ impl<M> Default for Effects<M> {
             misbehaved: Vec::new(),
             trace: Vec::new(),
         }
+    }
+}
+
+impl<M> Effects<M> {
+    /// Says what happened and why.
+    pub(crate) fn trace(&mut self, what: What, reason: Reason) {
+        self.trace.push(TraceEvent { what, reason });
+    }
+
+    /// Reports a peer.
+    pub(crate) fn misbehaved(&mut self, peer: NodeId, reason: &'static str) {
+        self.misbehaved.push(Misbehaved { peer, reason });
+    }
+
+    /// Sends a message at once.
+    pub(crate) fn send(&mut self, to: NodeId, message: M) {
+        self.messages.push(Envelope { to, message });
+    }
+
+    /// Refuses a proposal.
+    pub(crate) fn refuse(&mut self, id: ProposalId, refusal: Refusal) {
+        let result = Proposed::Refused(refusal);
+        self.outcomes.push(Outcome::Proposal { id, result });
     }
 }
 

@@ -52,6 +52,11 @@ impl Members {
         nodes
     }
 
+    /// Those who decide, in either set, without `node`, ascending.
+    pub fn other_voters(&self, node: NodeId) -> Vec<NodeId> {
+        self.nodes().into_iter().filter(|&it| it != node && self.is_voter(it)).collect()
+    }
+
     /// What a decision needs under this configuration.
     pub fn quorum(&self) -> Quorum {
         Quorum::majority(self)

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::ballot::Ballot;
+use crate::config::Config;
 use crate::ids::{Index, ProposalId};
-use crate::outcome::{Outcome, Proposed};
+use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::rules::{Rule, Rules};
 
 /// Proposals in the order of their indices.
 ///
@@ -34,9 +36,22 @@ impl Proposals {
         u32::try_from(self.tracked.len()).unwrap_or(u32::MAX)
     }
 
-    /// Their bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Why another proposal of this cost is not taken, where so many bytes await the disk. One
+    /// alone always fits.
+    pub(crate) fn overload(
+        &self,
+        cost: u64,
+        unpersisted_bytes: u64,
+        config: &Config,
+        rules: &impl Rules,
+    ) -> Option<Refusal> {
+        let in_flight_max = config.in_flight_max;
+        let exceeds =
+            |bytes: u64| 0 < bytes && config.in_flight_bytes_max < bytes.saturating_add(cost);
+        let is_full =
+            in_flight_max <= self.count() || exceeds(self.bytes) || exceeds(unpersisted_bytes);
+        let is_refused = is_full && !rules.breaks(Rule::TakeWithoutBound);
+        is_refused.then_some(Refusal::Overloaded { in_flight_max })
     }
 
     /// Takes note of a proposal at the end of the log.
@@ -187,7 +202,7 @@ mod tests {
                 Outcome::Proposal { id: id(3), result: Proposed::Committed { index: Index(5) } },
             ]
         );
-        assert_eq!((proposals.count(), proposals.bytes()), (1, 10));
+        assert_eq!((proposals.count(), proposals.bytes), (1, 10));
     }
 
     #[test]
@@ -200,7 +215,7 @@ mod tests {
         assert_eq!(outcomes, []);
         proposals.exclude(|old| old < ballot(3), &mut outcomes);
         assert_eq!(outcomes, [Outcome::Proposal { id: id(1), result: Proposed::Displaced }]);
-        assert_eq!((proposals.count(), proposals.bytes()), (1, 10));
+        assert_eq!((proposals.count(), proposals.bytes), (1, 10));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<R: Rules> Paxos<R> {
             |index| slots.vote(index).and_then(|entry| entry.id),
             &mut effects.outcomes,
         );
-        self.trace(What::Committed { upto }, reason);
+        self.effects.trace(What::Committed { upto }, reason);
     }
 
     /// How far slots may be handed over: chosen and durable here.
@@ -173,7 +173,7 @@ fn coverage(leader: &Leader, me: NodeId, node: NodeId) -> Option<&Coverage> {
     if node == me {
         return Some(&leader.own);
     }
-    leader.peers.get(&node).map(|peer| &peer.votes)
+    leader.tenure.peers.get(&node).map(|peer| &peer.votes)
 }
 
 fn chosen_out_of_order(index: Index) -> TraceEvent {

@@ -12,7 +12,6 @@
 //! whose only link is to such a leader, or to nodes that still hear it, are free two timeouts
 //! later.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::Paxos;
@@ -21,7 +20,6 @@ use super::role::{Haste, Seeker, State};
 use crate::ballot::Ballot;
 use crate::config::Timers;
 use crate::ids::NodeId;
-use crate::input::StorageState;
 use crate::quorum::Tally;
 use crate::rules::Rules;
 use crate::time::Instant;
@@ -31,26 +29,12 @@ impl<R: Rules> Paxos<R> {
     /// A fresh election deadline, uniform in one to two election timeouts. A node whose log is
     /// full waits one more, so that those with room win.
     pub(super) fn next_election(&mut self) -> Instant {
-        let timeout = self.config.election_timeout;
-        let patience = match self.storage {
-            StorageState::Writable => timeout,
-            StorageState::Full => timeout * 2,
-        };
-        self.now + self.random.duration(patience, timeout)
+        self.now + self.patience.for_leader(&self.config, self.room.state())
     }
 
     /// The first election deadline after a start.
-    ///
-    /// A leader that is alive speaks within a heartbeat or two, and to ask around disturbs none
-    /// that the others hear: waiting out a whole timeout would only delay a cluster that starts. A
-    /// sole voter has nobody to wait for.
     pub(super) fn first_election(&mut self) -> Instant {
-        let voters = &self.members().voters;
-        if voters.len() == 1 && voters.contains(&self.config.node) {
-            return self.now;
-        }
-        let least = self.config.heartbeat_interval * 2;
-        self.now + self.random.duration(least, self.config.election_timeout / 2)
+        self.now + self.patience.for_start(&self.config, self.configurations.members())
     }
 
     /// When to ask again after a round that was not won. Asking disturbs nobody.
@@ -59,7 +43,7 @@ impl<R: Rules> Paxos<R> {
             Haste::Calm => self.config.election_timeout / 2,
             Haste::Hurried => self.config.election_timeout / 10,
         };
-        self.now + self.random.duration(pause, pause)
+        self.now + self.patience.between(pause, pause)
     }
 
     /// The deadline of a node that does not lead.
@@ -137,12 +121,7 @@ impl<R: Rules> Paxos<R> {
     /// moment so that the others look at another.
     pub(super) fn on_disconnected(&mut self, peer: NodeId) {
         self.pause_peer(peer);
-        let delay = self.config.election_timeout / 10;
-        let least = match self.storage {
-            StorageState::Writable => Duration::ZERO,
-            StorageState::Full => delay * 2,
-        };
-        let soon = self.now + self.random.duration(least, delay);
+        let soon = self.now + self.patience.for_disconnected(&self.config, self.room.state());
         if let State::Follower(follower) = &mut self.state
             && follower.leader.is_some_and(|ballot| ballot.node == peer)
         {
@@ -159,17 +138,10 @@ impl<R: Rules> Paxos<R> {
         self.state = State::Seeker(Seeker { round, answers, deadline, haste });
         self.word = super::follow::Word::new(None);
         self.trace_role(reason);
-        for peer in self.other_voters() {
+        for peer in self.members().other_voters(self.config.node) {
             self.send(peer, Message::Elect { round });
         }
         self.count_answers();
-    }
-
-    /// The other voters of the slots to come.
-    pub(super) fn other_voters(&self) -> Vec<NodeId> {
-        let members = self.members();
-        let me = self.config.node;
-        members.nodes().into_iter().filter(|&node| node != me && members.is_voter(node)).collect()
     }
 
     /// The leader that is alive as far as this node can tell.
@@ -192,9 +164,9 @@ impl<R: Rules> Paxos<R> {
         let leader = self.heard_leader();
         let asked = self.highest.round;
         if leader.is_some() {
-            self.trace(What::Refused { to: from, round: asked }, Reason::LeaderAlive);
+            self.effects.trace(What::Refused { to: from, round: asked }, Reason::LeaderAlive);
         } else {
-            self.trace(What::Granted { to: from, round: asked }, Reason::NoLeader);
+            self.effects.trace(What::Granted { to: from, round: asked }, Reason::NoLeader);
             self.make_way();
         }
         self.send(from, Message::ElectReply { round, highest: self.highest, leader });

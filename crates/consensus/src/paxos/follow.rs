@@ -11,7 +11,6 @@ use super::role::{Haste, State};
 use crate::ballot::Ballot;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, Span};
-use crate::input::StorageState;
 use crate::ranges::Ranges;
 use crate::rules::{Rule, Rules};
 use crate::trace::Reason;
@@ -95,7 +94,7 @@ impl<R: Rules> Paxos<R> {
     }
 
     pub(super) fn send_commit_ack(&mut self, to: NodeId, ballot: Ballot, confirm: Confirmation) {
-        let (chosen_upto, storage) = (self.slots.chosen(), self.storage);
+        let (chosen_upto, storage) = (self.slots.chosen(), self.room.state());
         self.send(to, Message::CommitAck { ballot, confirm, chosen_upto, storage });
     }
 
@@ -136,18 +135,13 @@ impl<R: Rules> Paxos<R> {
     /// there.
     fn votes_upto(&self) -> Index {
         let undecided_max =
-            self.waiting_bytes_max().saturating_add(self.config.in_flight_bytes_max);
+            self.config.waiting_bytes_max().saturating_add(self.config.in_flight_bytes_max);
         if self.slots.tail_bytes() <= undecided_max { SLOT_MAX } else { self.slots.last() }
     }
 
-    /// Whether to take nothing for now: the disk does not keep up, or has little room left.
+    /// Whether to take nothing for now.
     pub(super) fn is_disk_congested(&self) -> bool {
-        self.waiting_bytes_max() < self.slots.unpersisted_bytes()
-            || self.config.append_bytes_max < self.bytes_while_full
-    }
-
-    fn waiting_bytes_max(&self) -> u64 {
-        self.config.tail_bytes_max.max(self.config.window_bytes_max)
+        self.room.is_congested(self.slots.unpersisted_bytes(), &self.config)
     }
 
     /// Whether no value contradicts what is known: the leader has one value per slot for ever, and
@@ -161,7 +155,7 @@ impl<R: Rules> Paxos<R> {
         if !entries.iter().any(|entry| contradicts(&entry)) {
             return true;
         }
-        self.misbehaved(from, "it proposes another value where one is settled");
+        self.effects.misbehaved(from, "it proposes another value where one is settled");
         false
     }
 
@@ -176,7 +170,7 @@ impl<R: Rules> Paxos<R> {
         if !is_cast {
             let is_gap = self.slots.last().next() < index;
             let reason = if is_gap { Reason::Gap } else { Reason::Replication };
-            self.count_while_full(&entry);
+            self.room.count(&entry);
             self.put(entry, reason);
         }
         if let Some(cast) = &mut self.cast {
@@ -192,13 +186,6 @@ impl<R: Rules> Paxos<R> {
         }
         self.durability.write(Write::Put(entry.clone()));
         self.slots.put(entry);
-    }
-
-    /// Counts what a full disk still takes. Entries without a command are few and small.
-    fn count_while_full(&mut self, entry: &Entry) {
-        if self.storage == StorageState::Full && entry.payload != Payload::Noop {
-            self.bytes_while_full += entry.cost();
-        }
     }
 
     /// Votes of this ballot are collected from now on; those of another are answered first, as they
@@ -221,7 +208,7 @@ impl<R: Rules> Paxos<R> {
             ballot: cast.ballot,
             votes: cast.slots.take_all(),
             chosen_upto: self.slots.chosen(),
-            storage: self.storage,
+            storage: self.room.state(),
         };
         if self.rules.breaks(Rule::AcceptedBeforeDurable) {
             return self.send(cast.leader, message);

@@ -106,7 +106,7 @@ impl<R: Rules> Paxos<R> {
         let slots = self.missing_upto(upto);
         if let (Some(first), Some(last)) = (slots.first(), slots.last()) {
             let what = What::Asked { peer: teacher, first: first.first, last: last.last };
-            self.trace(what, Reason::Gap);
+            self.effects.trace(what, Reason::Gap);
             self.send(teacher, Message::Learn { slots });
         }
     }
@@ -140,7 +140,7 @@ impl<R: Rules> Paxos<R> {
     /// is a promise too, and it never replaces a vote of a higher ballot, which has the same value.
     pub(super) fn on_learned(&mut self, from: NodeId, entries: &[Entry]) {
         let Some(upto) = self.lack.as_ref().map(|lack| lack.upto) else {
-            return self.trace(What::Ignored { from }, Reason::Duplicate);
+            return self.effects.trace(What::Ignored { from }, Reason::Duplicate);
         };
         if self.is_disk_congested() || self.installing.is_some() {
             // It is asked for again as soon as there is room.
@@ -170,7 +170,8 @@ impl<R: Rules> Paxos<R> {
         match self.slots.vote(entry.index) {
             Some(held) if entry.ballot <= held.ballot => {
                 if !is_same_value(held, entry) {
-                    self.misbehaved(from, "it teaches another value than was voted for since");
+                    self.effects
+                        .misbehaved(from, "it teaches another value than was voted for since");
                     return false;
                 }
             }

@@ -56,15 +56,16 @@ use crate::ballot::Ballot;
 use crate::config::{Config, Timers};
 use crate::delivery::Delivery;
 use crate::durability::Durability;
-use crate::effects::{Effects, Envelope, FetchReason, Misbehaved};
+use crate::effects::{Effects, Envelope, FetchReason};
 use crate::engine::Engine;
 use crate::entry::Meta;
 use crate::handover::Handover;
 use crate::ids::{Index, NodeId, Seed, Span, WriteId};
-use crate::input::{Input, StorageState};
+use crate::input::Input;
+use crate::patience::Patience;
 use crate::proposals::Proposals;
-use crate::random::Random;
 use crate::ranges::Ranges;
+use crate::room::Room;
 use crate::rules::{Rule, Rules, Strict};
 use crate::slots::Slots;
 use crate::status::{Fingerprint, Status, Summary};
@@ -82,7 +83,7 @@ use snapshot::Installing;
 pub struct Paxos<R: Rules = Strict> {
     config: Config,
     rules: R,
-    random: Random,
+    patience: Patience,
     now: Instant,
     /// The one promise, for all slots.
     acceptor: Acceptor,
@@ -115,10 +116,8 @@ pub struct Paxos<R: Rules = Strict> {
     delivery: Delivery,
     /// The snapshot that replaces the state machine, until the host has taken it over.
     installing: Option<Installing>,
-    handover: Option<Handover>,
-    storage: StorageState,
-    /// Bytes of commands taken since the disk ran full.
-    bytes_while_full: u64,
+    handover: Handover,
+    room: Room,
     effects: Effects<Message>,
 }
 
@@ -131,8 +130,8 @@ impl<R: Rules> Engine for Paxos<R> {
         let (slots, loading) = Slots::new(&recovered);
         assert!(recovered.meta.index <= recovered.applied, "the state machine lacks a snapshot");
         let mut paxos = Self {
+            patience: Patience::new(seed, &rules),
             rules,
-            random: Random::new(seed),
             now,
             acceptor: Acceptor::new(promised),
             highest: promised,
@@ -153,9 +152,8 @@ impl<R: Rules> Engine for Paxos<R> {
             unknown_at: None,
             delivery: Delivery::new(recovered.applied),
             installing: None,
-            handover: None,
-            storage: StorageState::Writable,
-            bytes_while_full: 0,
+            handover: Handover::default(),
+            room: Room::default(),
             effects: Effects::default(),
             config,
         };
@@ -214,7 +212,7 @@ impl<R: Rules> Engine for Paxos<R> {
             return None;
         }
         let leader = self.leader_deadline();
-        [leader, self.election_deadline(), self.handover_deadline(), self.unknown_at]
+        [leader, self.election_deadline(), self.handover.deadline(&self.rules), self.unknown_at]
             .into_iter()
             .flatten()
             .min()
@@ -263,7 +261,7 @@ impl<R: Rules> Paxos<R> {
         if self.config.timers == Timers::Off {
             return;
         }
-        self.expire_handover();
+        self.handover.expire(self.now, &self.rules, &mut self.effects.outcomes);
         self.expire_proposals();
         match self.election_deadline() {
             None => self.on_leader_wake(),
@@ -287,7 +285,7 @@ impl<R: Rules> Paxos<R> {
 
     fn on_message(&mut self, from: NodeId, message: Message) {
         if let Err(reason) = check::message(self.config.node, from, &message) {
-            return self.misbehaved(from, reason);
+            return self.effects.misbehaved(from, reason);
         }
         // Silence is always safe, and what is not loaded cannot be told.
         if !self.loading.is_empty() {
@@ -372,7 +370,7 @@ impl<R: Rules> Paxos<R> {
     }
 
     fn send(&mut self, to: NodeId, message: Message) {
-        self.effects.messages.push(Envelope { to, message });
+        self.effects.send(to, message);
     }
 
     /// Sends a message that promises what `write` makes durable.
@@ -384,10 +382,6 @@ impl<R: Rules> Paxos<R> {
         self.durability.hold(write, 0, Envelope { to, message });
     }
 
-    fn trace(&mut self, what: What, reason: Reason) {
-        self.effects.trace.push(TraceEvent { what, reason });
-    }
-
     /// Traces a vote. Those of one drain in a row are one event.
     fn trace_voted(&mut self, index: Index, reason: Reason) {
         match self.effects.trace.last_mut() {
@@ -396,12 +390,8 @@ impl<R: Rules> Paxos<R> {
             {
                 *last = index;
             }
-            _ => self.trace(What::Voted { first: index, last: index }, reason),
+            _ => self.effects.trace(What::Voted { first: index, last: index }, reason),
         }
-    }
-
-    fn misbehaved(&mut self, peer: NodeId, reason: &'static str) {
-        self.effects.misbehaved.push(Misbehaved { peer, reason });
     }
 
     /// Checks what always holds between the parts of the state.

@@ -60,7 +60,7 @@ impl<R: Rules> Paxos<R> {
         }));
         self.word = super::follow::Word::new(None);
         self.trace_role(reason);
-        for peer in self.other_voters() {
+        for peer in self.members().other_voters(self.config.node) {
             self.send_prepare(peer, ballot, base);
         }
     }
@@ -89,7 +89,11 @@ impl<R: Rules> Paxos<R> {
             .filter(|node| !candidate.reports.get(node).is_some_and(Report::is_whole))
             .collect();
         // What is not durable yet waits to be sent already.
-        let peers = self.other_voters().into_iter().filter(|peer| silent.contains(peer));
+        let peers = self
+            .members()
+            .other_voters(self.config.node)
+            .into_iter()
+            .filter(|peer| silent.contains(peer));
         for peer in peers.filter(|_| is_durable).collect::<Vec<_>>() {
             self.send_prepare(peer, ballot, base);
         }
@@ -108,7 +112,7 @@ impl<R: Rules> Paxos<R> {
                 self.set_election_deadline(deadline, Haste::Calm);
             }
         }
-        self.trace(What::Granted { to: from, round: ballot.round }, Reason::HigherBallot);
+        self.effects.trace(What::Granted { to: from, round: ballot.round }, Reason::HigherBallot);
         for part in self.promise_parts(base) {
             let message = Message::Promise { ballot, part };
             if self.rules.breaks(Rule::PromiseBeforeDurable) {
@@ -122,7 +126,7 @@ impl<R: Rules> Paxos<R> {
 
     /// Tells a peer whose ballot is too low which one is not.
     pub(super) fn refuse(&mut self, to: NodeId, ballot: Ballot, promised: Ballot) {
-        self.trace(What::Refused { to, round: ballot.round }, Reason::StaleBallot);
+        self.effects.trace(What::Refused { to, round: ballot.round }, Reason::StaleBallot);
         self.send(to, Message::Nack { ballot, promised });
     }
 
@@ -255,11 +259,11 @@ impl<R: Rules> Paxos<R> {
         let is_current = ballot == self.acceptor.promised() && ballot.node == self.config.node;
         let is_active = matches!(self.state, State::Candidate(_) | State::Leader(_));
         if !is_current || !is_active {
-            return self.trace(What::Ignored { from }, Reason::Duplicate);
+            return self.effects.trace(What::Ignored { from }, Reason::Duplicate);
         }
         self.become_follower(None, Reason::HigherBallot);
         let soon = self.config.election_timeout / 10;
-        let deadline = self.now + self.random.duration(soon, self.config.election_timeout / 2);
+        let deadline = self.now + self.patience.between(soon, self.config.election_timeout / 2);
         self.set_election_deadline(deadline, Haste::Calm);
     }
 }

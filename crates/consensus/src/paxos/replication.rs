@@ -6,8 +6,6 @@
 //! (several if it does not fit), which also carries the commit mark and a confirmation for waiting
 //! reads; a bare commit only where there is nothing to propose.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::Paxos;
@@ -20,10 +18,10 @@ use crate::config::Timers;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, ProposalId, Span, WriteId};
 use crate::input::StorageState;
-use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::outcome::Refusal;
 use crate::ranges::Coverage;
-use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
+use crate::tenure::Tenure;
 use crate::time::{ClusterTime, Instant};
 use crate::trace::Reason;
 
@@ -54,10 +52,11 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    fn new_leader(&mut self, floor: Index, barrier: Index, newest: ClusterTime) -> Leader {
+    fn new_leader(&self, floor: Index, barrier: Index, told: ClusterTime) -> Leader {
+        let newest = self.slots.newest_time().max(told);
         Leader {
             ballot: self.acceptor.promised(),
-            peers: BTreeMap::new(),
+            tenure: Tenure::new(newest, self.now, &self.config),
             floor,
             barrier,
             next_slot: barrier.next(),
@@ -65,11 +64,6 @@ impl<R: Rules> Paxos<R> {
             unsynced: Vec::new(),
             chosen: Coverage::new(floor),
             news: Vec::new(),
-            time_base: self.slots.newest_time().max(newest),
-            led_since: self.now,
-            heartbeat_at: self.now + self.config.heartbeat_interval,
-            confirm: Confirmation::default(),
-            reads: Reads::default(),
         }
     }
 
@@ -96,14 +90,9 @@ impl<R: Rules> Paxos<R> {
 
     /// Makes the leader's view of its peers match the configuration.
     fn track_members(&mut self, floor: Index) {
-        let nodes = self.configurations.members().nodes();
         let State::Leader(leader) = &mut self.state else { return };
-        leader.peers.retain(|node, _| nodes.contains(node));
-        for node in nodes {
-            if node != self.config.node {
-                leader.peers.entry(node).or_insert_with(|| Progress::new(floor, self.now));
-            }
-        }
+        let (members, me) = (self.configurations.members(), self.config.node);
+        leader.tenure.track(members, me, || Progress::new(floor, self.now));
     }
 
     /// Votes for a value of the leader's own. The vote is recorded like anyone's, and counts once
@@ -141,10 +130,7 @@ impl<R: Rules> Paxos<R> {
     /// A client's command.
     pub(super) fn on_propose(&mut self, id: ProposalId, payload: Bytes) {
         match self.proposal_refusal(payload.len() as u64 + Entry::OVERHEAD_BYTES) {
-            Some(refusal) => {
-                let result = Proposed::Refused(refusal);
-                self.effects.outcomes.push(Outcome::Proposal { id, result });
-            }
+            Some(refusal) => self.effects.refuse(id, refusal),
             None => self.propose(id, Payload::Command(payload)),
         }
     }
@@ -155,7 +141,7 @@ impl<R: Rules> Paxos<R> {
             index: leader.next_slot,
             ballot: leader.ballot,
             id: Some(id),
-            time: leader.time_base.after(self.now.since(leader.led_since)),
+            time: leader.tenure.stamp(self.now),
             payload,
         };
         leader.next_slot = leader.next_slot.next();
@@ -164,32 +150,9 @@ impl<R: Rules> Paxos<R> {
     }
 
     fn proposal_refusal(&self, cost: u64) -> Option<Refusal> {
-        if !self.members().contains(self.config.node) {
-            return Some(Refusal::Removed);
-        }
-        if !matches!(self.state, State::Leader(_)) {
-            let leader = self.known_leader().map(|ballot| ballot.node);
-            return Some(Refusal::NotLeader { leader });
-        }
-        if let Some(to) = self.handing_over_to() {
-            return Some(Refusal::Transferring { to });
-        }
-        if self.storage == StorageState::Full {
-            return Some(Refusal::StorageFull);
-        }
-        if self.rules.breaks(Rule::TakeWithoutBound) {
-            return None;
-        }
-        let in_flight_max = self.config.in_flight_max;
-        let is_full = in_flight_max <= self.proposals.count()
-            || self.exceeds_in_flight(self.proposals.bytes(), cost)
-            || self.exceeds_in_flight(self.slots.unpersisted_bytes(), cost);
-        is_full.then_some(Refusal::Overloaded { in_flight_max })
-    }
-
-    /// Whether bytes in flight leave no room for another entry. One alone always fits.
-    fn exceeds_in_flight(&self, bytes: u64, cost: u64) -> bool {
-        0 < bytes && self.config.in_flight_bytes_max < bytes.saturating_add(cost)
+        let waiting = self.slots.unpersisted_bytes();
+        let overload = || self.proposals.overload(cost, waiting, &self.config, &self.rules);
+        self.standing().write_refusal().or_else(overload)
     }
 
     /// Sends each peer what it lacks.
@@ -200,15 +163,10 @@ impl<R: Rules> Paxos<R> {
 
     /// Speaks to every peer that was not spoken to, or did not answer, for an interval.
     pub(super) fn beat(&mut self) {
-        let interval = self.config.heartbeat_interval;
-        let now = self.now;
         let State::Leader(leader) = &mut self.state else { return };
-        leader.heartbeat_at = now + interval;
-        leader.confirm = Confirmation(leader.confirm.0 + 1);
-        let confirm = leader.confirm;
+        let confirm = leader.tenure.begin_heartbeat(self.now, &self.config);
         self.send_to_peers(|sender, node, progress| {
-            let oldest = progress.sent_at.min(progress.heard_at);
-            if oldest + interval <= now {
+            if progress.contact.is_quiet(sender.now, sender.config) {
                 sender.commit(node, progress, confirm);
             }
         });
@@ -226,7 +184,7 @@ impl<R: Rules> Paxos<R> {
             effects: &mut self.effects,
             shared: None,
         };
-        for (&node, progress) in &mut leader.peers {
+        for (&node, progress) in &mut leader.tenure.peers {
             send(&mut sender, node, progress);
         }
     }
@@ -243,9 +201,8 @@ impl<R: Rules> Paxos<R> {
         if leader.ballot != ballot && !self.rules.breaks(Rule::CountAcrossBallots) {
             return None;
         }
-        let progress = leader.peers.get_mut(&from)?;
-        progress.heard_at = now;
-        progress.storage = storage;
+        let progress = leader.tenure.peers.get_mut(&from)?;
+        progress.contact.hear(now, storage);
         Some(leader)
     }
 
@@ -270,9 +227,9 @@ impl<R: Rules> Paxos<R> {
         let late = self.overtaken_before();
         let Some(leader) = self.hear_peer(from, ballot, storage) else { return };
         if votes.iter().any(|span| leader.next_slot <= span.last) {
-            return self.misbehaved(from, "it voted for what was never proposed");
+            return self.effects.misbehaved(from, "it voted for what was never proposed");
         }
-        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        let Some(progress) = leader.tenure.peers.get_mut(&from) else { return };
         progress.on_accepted(votes, chosen_upto, late);
         match votes.is_empty() {
             // It took nothing, though it was sent something: it is congested.
@@ -296,16 +253,16 @@ impl<R: Rules> Paxos<R> {
     ) {
         let is_impossible = matches!(
             &self.state,
-            State::Leader(leader) if leader.ballot == ballot && leader.confirm < confirm
+            State::Leader(leader) if leader.ballot == ballot && leader.tenure.confirm() < confirm
         );
         if is_impossible {
-            return self.misbehaved(from, "it confirms what was never asked");
+            return self.effects.misbehaved(from, "it confirms what was never asked");
         }
         let late = self.overtaken_before();
         if let Some(leader) = self.hear_peer(from, ballot, storage)
-            && let Some(progress) = leader.peers.get_mut(&from)
+            && let Some(progress) = leader.tenure.peers.get_mut(&from)
         {
-            progress.confirmed = progress.confirmed.max(confirm);
+            progress.contact.confirm(confirm);
             progress.on_accepted(&[], chosen_upto, late);
             self.resend_lost(from);
             self.release_reads();
@@ -316,7 +273,7 @@ impl<R: Rules> Paxos<R> {
     /// A peer speaks: what it was sent long ago and did not answer may be lost.
     fn resend_lost(&mut self, peer: NodeId) {
         if let State::Leader(leader) = &mut self.state
-            && let Some(progress) = leader.peers.get_mut(&peer)
+            && let Some(progress) = leader.tenure.peers.get_mut(&peer)
         {
             progress.resend_lost(self.now, &self.config);
         }
@@ -325,7 +282,7 @@ impl<R: Rules> Paxos<R> {
     /// The connection to a peer broke: what is on the way to it is probably lost.
     pub(super) fn pause_peer(&mut self, peer: NodeId) {
         if let State::Leader(leader) = &mut self.state
-            && let Some(progress) = leader.peers.get_mut(&peer)
+            && let Some(progress) = leader.tenure.peers.get_mut(&peer)
         {
             progress.pause();
         }
@@ -334,17 +291,11 @@ impl<R: Rules> Paxos<R> {
     /// When this leader will have been without answers from a quorum for an election timeout.
     pub(super) fn quorum_lost_at(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
-        if self.rules.breaks(Rule::SkipCheckQuorum) {
-            return None;
-        }
-        let me = self.config.node;
-        let forever = Instant::from_micros(u64::MAX);
-        let quorum = &self.configurations.quorums().phase2;
-        let heard = quorum.highest_reached(Instant::ORIGIN, |node| {
-            let peer = leader.peers.get(&node).map(|progress| progress.heard_at);
-            if node == me { forever } else { peer.unwrap_or_default() }
-        });
-        Some(heard + self.config.election_timeout)
+        leader.tenure.quorum_lost_at(
+            &self.configurations.quorums().phase2,
+            &self.config,
+            &self.rules,
+        )
     }
 
     /// The time came for something a leader does by itself.
@@ -357,7 +308,7 @@ impl<R: Rules> Paxos<R> {
             return self.become_follower(None, Reason::QuorumLost);
         }
         let State::Leader(leader) = &self.state else { return };
-        if leader.heartbeat_at <= self.now {
+        if leader.tenure.is_heartbeat_due(self.now) {
             self.beat();
             self.remind_of_handover();
             self.shed_leadership();
@@ -367,7 +318,8 @@ impl<R: Rules> Paxos<R> {
     /// When a leader has something to do by itself.
     pub(super) fn leader_deadline(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
-        let heartbeat_at = (!leader.peers.is_empty()).then_some(leader.heartbeat_at);
-        [heartbeat_at, self.disk_stalled_at(), self.quorum_lost_at()].into_iter().flatten().min()
+        let stalled_at = self.durability.stalled_at(&self.config, &self.rules);
+        let heartbeat_at = leader.tenure.heartbeat_at();
+        [heartbeat_at, stalled_at, self.quorum_lost_at()].into_iter().flatten().min()
     }
 }

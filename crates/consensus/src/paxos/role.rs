@@ -12,13 +12,14 @@ use super::prepare::Report;
 use super::progress::Progress;
 use crate::ballot::{Ballot, Promise};
 use crate::entry::Entry;
-use crate::ids::{Confirmation, Index, NodeId, Span, WriteId};
+use crate::ids::{Index, NodeId, Span, WriteId};
 use crate::outcome::Refusal;
 use crate::ranges::Coverage;
-use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
+use crate::standing::Standing;
 use crate::status::Role;
-use crate::time::{ClusterTime, Instant};
+use crate::tenure::Tenure;
+use crate::time::Instant;
 use crate::trace::{Reason, What};
 use crate::write::{HardState, Write};
 
@@ -71,7 +72,7 @@ pub(super) struct Candidate {
 #[derive(Clone, Debug)]
 pub(super) struct Leader {
     pub ballot: Ballot,
-    pub peers: BTreeMap<NodeId, Progress>,
+    pub tenure: Tenure<Progress>,
     /// What was chosen before this ballot: not voted for again.
     pub floor: Index,
     /// The last slot recovered in phase 1. Reads wait until it is chosen.
@@ -85,13 +86,6 @@ pub(super) struct Leader {
     pub chosen: Coverage,
     /// Votes counted since the last drain.
     pub news: Vec<Span>,
-    /// The newest stamp it found in the log, and when it began to lead.
-    pub time_base: ClusterTime,
-    pub led_since: Instant,
-    pub heartbeat_at: Instant,
-    /// The newest confirmation it made.
-    pub confirm: Confirmation,
-    pub reads: Reads,
 }
 
 /// How soon a node that lost its leader tries again.
@@ -147,7 +141,7 @@ impl<R: Rules> Paxos<R> {
     /// votes may still have them chosen, but not for ever.
     fn end_leadership(&mut self, former: Leader, leader: Option<Ballot>) {
         let refusal = Refusal::NotLeader { leader: leader.map(|ballot| ballot.node) };
-        former.reads.refuse(refusal, &mut self.effects.outcomes);
+        former.tenure.reads.refuse(refusal, &mut self.effects.outcomes);
         let patience = self.config.election_timeout * Self::OUTCOME_PATIENCE;
         self.unknown_at = Some(self.now + patience);
         if self.rules.breaks(Rule::DisplaceWhenDeposed) {
@@ -173,6 +167,17 @@ impl<R: Rules> Paxos<R> {
         HardState { promise, committed: self.slots.chosen() }
     }
 
+    /// How it stands towards clients.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        Standing {
+            node: self.config.node,
+            members: self.members(),
+            leader: self.known_leader().map(|ballot| ballot.node),
+            handing_over_to: self.handing_over_to(),
+            storage: self.room.state(),
+        }
+    }
+
     /// The ballot of the leader this node follows, or of its own leadership.
     pub(super) fn known_leader(&self) -> Option<Ballot> {
         match &self.state {
@@ -189,7 +194,7 @@ impl<R: Rules> Paxos<R> {
             Role::Candidate => self.acceptor.promised(),
             _ => self.visible_ballot(),
         };
-        self.trace(What::Became { role, ballot }, reason);
+        self.effects.trace(What::Became { role, ballot }, reason);
     }
 
     /// The ballot this node takes part in, with its leader if one is known.

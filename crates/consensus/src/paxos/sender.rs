@@ -6,10 +6,11 @@ use super::message::{Confirmation, Message};
 use super::progress::{PeerFlow, Progress};
 use crate::ballot::Ballot;
 use crate::config::Config;
-use crate::effects::{Effects, Envelope};
+use crate::effects::Effects;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::slots::Slots;
+use crate::tenure::Peer;
 use crate::time::Instant;
 
 /// What it takes to write to the peers, for one drain.
@@ -55,7 +56,7 @@ impl Sender<'_> {
         let commit = self.slots.chosen();
         progress.commit_sent = progress.commit_sent.max(Some(commit));
         if confirm != Confirmation::default() {
-            progress.sent_at = self.now;
+            progress.contact.speak(self.now);
         }
         let (ballot, floor) = (self.ballot, self.floor);
         self.push(to, Message::Commit { ballot, commit, floor, confirm });
@@ -123,7 +124,7 @@ impl Sender<'_> {
     ) {
         let commit = self.slots.chosen();
         progress.commit_sent = progress.commit_sent.max(Some(commit));
-        progress.sent_at = self.now;
+        progress.contact.speak(self.now);
         let bytes = entries.iter().map(Entry::cost).sum();
         if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
             progress.window.add(Span { first: first.index, last: last.index }, bytes, self.now);
@@ -132,6 +133,6 @@ impl Sender<'_> {
     }
 
     fn push(&mut self, to: NodeId, message: Message) {
-        self.effects.messages.push(Envelope { to, message });
+        self.effects.send(to, message);
     }
 }

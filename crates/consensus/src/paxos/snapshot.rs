@@ -28,7 +28,7 @@ impl<R: Rules> Paxos<R> {
             return;
         }
         if meta.index <= self.slots.chosen() {
-            self.trace(What::Ignored { from }, Reason::Duplicate);
+            self.effects.trace(What::Ignored { from }, Reason::Duplicate);
             return self.confirm_snapshot(from);
         }
         self.install(from, meta);
@@ -61,7 +61,7 @@ impl<R: Rules> Paxos<R> {
         let installing = self.installing.take().filter(|installing| installing.meta == *meta);
         let Installing { from, .. } = installing.expect("a snapshot was installed unasked");
         self.delivery.restart(meta.index);
-        self.trace(What::SnapshotInstalled { index: meta.index }, Reason::Learned);
+        self.effects.trace(What::SnapshotInstalled { index: meta.index }, Reason::Learned);
         self.confirm_snapshot(from);
         self.advance_chosen(Reason::Learned);
         if let Some(lack) = &mut self.lack {

@@ -6,30 +6,17 @@ use super::Paxos;
 use super::message::Message;
 use super::role::State;
 use crate::ballot::Ballot;
-use crate::config::Timers;
-use crate::handover::Handover;
 use crate::ids::{NodeId, RequestId};
 use crate::input::StorageState;
-use crate::outcome::{Outcome, TransferError};
-use crate::rules::{Rule, Rules};
-use crate::time::Instant;
+use crate::outcome::Outcome;
+use crate::rules::Rules;
+use crate::tenure::Peer;
 use crate::trace::{Reason, What};
 
 impl<R: Rules> Paxos<R> {
     /// A client asks that `to` lead.
     pub(super) fn on_transfer(&mut self, id: RequestId, to: NodeId) {
-        let refusal = if !matches!(self.state, State::Leader(_)) {
-            let leader = self.known_leader().map(|ballot| ballot.node);
-            Some(TransferError::NotLeader { leader })
-        } else if to == self.config.node
-            || !self.members().is_voter(to)
-            || self.handing_over_to().is_some()
-        {
-            Some(TransferError::BadTarget)
-        } else {
-            None
-        };
-        match refusal {
+        match self.standing().transfer_refusal(to) {
             Some(error) => {
                 self.effects.outcomes.push(Outcome::Transfer { id, result: Err(error) });
             }
@@ -40,80 +27,47 @@ impl<R: Rules> Paxos<R> {
     fn hand_over_to(&mut self, id: Option<RequestId>, to: NodeId, reason: Reason) {
         let State::Leader(leader) = &self.state else { return };
         let (ballot, deadline) = (leader.ballot, self.now + self.config.election_timeout);
-        self.end_handover(Err(TransferError::TimedOut));
-        self.handover = Some(Handover { id, to, ballot, deadline, is_told: false });
-        self.trace(What::HandingOver { to }, reason);
+        self.handover.begin(id, to, ballot, deadline, &mut self.effects.outcomes);
+        self.effects.trace(What::HandingOver { to }, reason);
         self.continue_handover();
     }
 
     /// The node that leadership is being handed to.
     pub(super) fn handing_over_to(&self) -> Option<NodeId> {
-        let handover = self.handover.as_ref()?;
         let State::Leader(leader) = &self.state else { return None };
-        (leader.ballot == handover.ballot).then_some(handover.to)
+        self.handover.to(leader.ballot)
     }
 
     /// Tells the next leader to campaign once it has voted for everything.
     pub(super) fn continue_handover(&mut self) {
         let Some(to) = self.handing_over_to() else { return };
-        let Some(handover) = &mut self.handover else { return };
         let State::Leader(leader) = &self.state else { return };
         let newest = leader.next_slot.previous();
-        let is_complete = leader.peers.get(&to).is_some_and(|peer| newest <= peer.settled_upto());
-        if is_complete && !handover.is_told {
-            handover.is_told = true;
-            let ballot = leader.ballot;
+        let is_complete =
+            leader.tenure.peers.get(&to).is_some_and(|peer| newest <= peer.settled_upto());
+        let ballot = leader.ballot;
+        if is_complete && self.handover.tell() {
             self.send(to, Message::TakeOver { ballot });
         }
     }
 
     /// Tells the next leader again: the first word may be lost.
     pub(super) fn remind_of_handover(&mut self) {
-        if let Some(handover) = &mut self.handover {
-            handover.is_told = false;
-        }
+        self.handover.remind();
         self.continue_handover();
     }
 
     /// Ends the handover once it is known who leads.
     pub(super) fn settle_handover(&mut self) {
         let leader = self.known_leader().map(|ballot| ballot.node);
-        let (Some(handover), Some(leader)) = (self.handover, leader) else { return };
-        if leader == handover.to {
-            return self.end_handover(Ok(()));
-        }
-        if leader == self.config.node {
-            return self.end_handover(Err(TransferError::TimedOut));
-        }
-        self.end_handover(Err(TransferError::NotLeader { leader: Some(leader) }));
-    }
-
-    fn end_handover(&mut self, result: Result<(), TransferError>) {
-        if let Some(id) = self.handover.take().and_then(|handover| handover.id) {
-            self.effects.outcomes.push(Outcome::Transfer { id, result });
-        }
-    }
-
-    /// When the handover is over.
-    pub(super) fn handover_deadline(&self) -> Option<Instant> {
-        if self.rules.breaks(Rule::EndlessTransfer) {
-            return None;
-        }
-        self.handover.as_ref().map(|handover| handover.deadline)
-    }
-
-    /// Gives up on a handover that takes too long. A leader goes on.
-    pub(super) fn expire_handover(&mut self) {
-        if self.handover_deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.end_handover(Err(TransferError::TimedOut));
-        }
+        self.handover.settle(self.config.node, leader, &mut self.effects.outcomes);
     }
 
     /// The leader asks this node to campaign. Only the leader it follows: the word of an earlier
     /// one comes late.
     pub(super) fn on_take_over(&mut self, from: NodeId, ballot: Ballot) {
         if ballot < self.acceptor.promised() {
-            return self.trace(What::Ignored { from }, Reason::StaleBallot);
+            return self.effects.trace(What::Ignored { from }, Reason::StaleBallot);
         }
         let leads = matches!(self.state, State::Leader(_) | State::Candidate(_));
         if !leads && self.can_campaign() {
@@ -122,30 +76,21 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    /// When the oldest write will have been waiting for the disk for too long.
-    pub(super) fn disk_stalled_at(&self) -> Option<Instant> {
-        if self.rules.breaks(Rule::LeadWithStalledDisk) {
-            return None;
-        }
-        self.durability.waiting_since().map(|since| since + self.config.disk_stall_timeout)
-    }
-
     /// Whether the oldest write has been waiting for the disk for too long.
     pub(super) fn is_disk_stalled(&self) -> bool {
-        let is_over = self.disk_stalled_at().is_some_and(|at| at <= self.now);
-        is_over && self.config.timers == Timers::On
+        let stalled_at = self.durability.stalled_at(&self.config, &self.rules);
+        stalled_at.is_some_and(|at| at <= self.now)
     }
 
     /// The log's disk ran full, or has room again.
     pub(super) fn on_storage(&mut self, storage: StorageState) {
-        self.storage = storage;
-        self.bytes_while_full = 0;
+        self.room.set(storage);
         self.shed_leadership();
     }
 
     /// Hands leadership to a peer with room, if this node has none.
     pub(super) fn shed_leadership(&mut self) {
-        if self.storage == StorageState::Writable || self.handing_over_to().is_some() {
+        if self.room.state() == StorageState::Writable || self.handing_over_to().is_some() {
             return;
         }
         if let Some(to) = self.best_peer() {
@@ -159,7 +104,7 @@ impl<R: Rules> Paxos<R> {
         let State::Leader(leader) = &self.state else { return };
         let ballot = leader.ballot;
         if let Some(to) = self.best_peer() {
-            self.trace(What::HandingOver { to }, Reason::DiskStalled);
+            self.effects.trace(What::HandingOver { to }, Reason::DiskStalled);
             self.send(to, Message::TakeOver { ballot });
         }
         self.become_follower(None, Reason::DiskStalled);
@@ -168,16 +113,6 @@ impl<R: Rules> Paxos<R> {
     /// The voter that has come furthest, among those heard of late whose log has room.
     fn best_peer(&self) -> Option<NodeId> {
         let State::Leader(leader) = &self.state else { return None };
-        let timeout = self.config.election_timeout;
-        leader
-            .peers
-            .iter()
-            .filter(|&(&node, peer)| {
-                self.members().is_voter(node)
-                    && peer.storage == StorageState::Writable
-                    && self.now < peer.heard_at + timeout
-            })
-            .max_by_key(|(_, peer)| peer.settled_upto())
-            .map(|(&node, _)| node)
+        leader.tenure.best_peer(self.members(), self.now, &self.config)
     }
 }

@@ -27,7 +27,7 @@ impl<R: Rules> Paxos<R> {
             can_serve_reads: self.can_serve_reads(),
             peers: self.peers(),
             in_flight: self.proposals.count(),
-            storage: self.storage,
+            storage: self.room.state(),
         }
     }
 
@@ -46,19 +46,7 @@ impl<R: Rules> Paxos<R> {
 
     fn peers(&self) -> Vec<PeerStatus> {
         let State::Leader(leader) = &self.state else { return Vec::new() };
-        let timeout = self.config.election_timeout;
-        leader
-            .peers
-            .iter()
-            .map(|(&node, progress)| PeerStatus {
-                node,
-                matched: progress.settled_upto(),
-                next: progress.next,
-                flow: self.flow(node, progress),
-                in_flight: progress.window.count(),
-                is_active: self.now < progress.heard_at + timeout,
-            })
-            .collect()
+        leader.tenure.statuses(self.now, &self.config, |node, progress| self.flow(node, progress))
     }
 
     fn flow(&self, node: NodeId, progress: &Progress) -> Flow {
@@ -83,17 +71,11 @@ impl<R: Rules> Paxos<R> {
         canon.ballot(self.word.ballot);
         canon.index(self.word.commit);
         canon.index(self.word.floor);
-        canon.number(u64::from(self.durability.is_persisted(self.promise_write)));
-        canon.number(u64::from(self.durability.has_pending()));
+        canon.durability(&self.durability, self.promise_write);
         canon.index(self.committed_written);
-        canon.set(self.durability.held());
-        canon.number(u64::from(self.proposals.count()));
-        for (index, ballot) in self.proposals.places() {
-            canon.index(index);
-            canon.ballot(ballot);
-        }
+        canon.proposals(&self.proposals);
         canon.node(self.handing_over_to());
-        canon.number(self.storage as u64);
+        canon.number(self.room.state() as u64);
         canon.finish()
     }
 
@@ -156,25 +138,14 @@ fn put_leader(canon: &mut Canon, leader: &Leader) {
         canon.index(coverage.upto());
         canon.spans(coverage.above().spans());
     }
-    canon.number(leader.confirm.0);
-    let (waiting, rounds) = leader.reads.shape();
-    canon.number(waiting as u64);
-    canon.number(rounds.len() as u64);
-    for (confirm, index) in rounds {
-        canon.number(confirm.0);
-        canon.index(index);
-    }
-    for (&node, progress) in &leader.peers {
-        canon.number(node.0);
+    canon.tenure(&leader.tenure);
+    for progress in leader.tenure.peers.values() {
         canon.index(progress.votes.upto());
         canon.spans(progress.votes.above().spans());
         canon.index(progress.chosen_upto);
-        canon.index(progress.next);
         canon.spans(progress.lost.spans());
         canon.spans(progress.window.spans());
         canon.number(progress.flow as u64);
-        canon.number(progress.confirmed.0);
         canon.index(progress.commit_sent.map_or(Index::ZERO, Index::next));
-        canon.number(progress.storage as u64);
     }
 }

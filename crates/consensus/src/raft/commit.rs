@@ -30,9 +30,9 @@ impl<R: Rules> Raft<R> {
         let own = if counts_early { self.log.last() } else { self.log.persisted() };
         let me = self.config.node;
         let spared = self.rules.breaks(Rule::CommitShortOfQuorum);
-        let spared = leader.peers.keys().next_back().copied().filter(|_| spared);
+        let spared = leader.tenure.peers.keys().next_back().copied().filter(|_| spared);
         let quorum_index = self.configurations.quorum().committed_index(|node| {
-            let matched = leader.peers.get(&node).map(|progress| progress.matched);
+            let matched = leader.tenure.peers.get(&node).map(|progress| progress.matched);
             let counts_as_own = node == me || spared == Some(node);
             if counts_as_own { own } else { matched.unwrap_or_default() }
         });
@@ -58,7 +58,7 @@ impl<R: Rules> Raft<R> {
         self.proposals.settle(index, |at| log.ballot_at(at), outcomes);
         let newest = log.ballot_at(index).expect("a committed entry has a ballot");
         self.proposals.exclude(|proposed| Self::excludes(newest, proposed), outcomes);
-        self.trace(What::Committed { upto: index }, reason);
+        self.effects.trace(What::Committed { upto: index }, reason);
     }
 
     /// How far the log is both committed and durable here.

@@ -1,7 +1,6 @@
 //! Elections: randomised timeouts, pre-votes, votes, and stickiness to a living leader
 //! (Raft paper §5.2 and §5.4.1, dissertation §4.2.3 and §9.6).
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::Raft;
@@ -9,7 +8,6 @@ use super::message::{Body, Cause, Term, Verdict};
 use super::role::{Attempt, Candidate, Haste, PreCandidate, State};
 use crate::config::Timers;
 use crate::ids::{NodeId, WriteId};
-use crate::input::StorageState;
 use crate::log::Position;
 use crate::quorum::Tally;
 use crate::rules::{Rule, Rules};
@@ -20,35 +18,12 @@ impl<R: Rules> Raft<R> {
     /// A fresh election deadline, uniform in one to two election timeouts. A node whose log is
     /// full waits one more, so that those with room win.
     pub(super) fn next_election(&mut self) -> Instant {
-        let timeout = self.config.election_timeout;
-        let patience = match self.storage {
-            StorageState::Writable => timeout,
-            StorageState::Full => timeout * 2,
-        };
-        self.now + self.pause(patience, timeout)
-    }
-
-    /// A random time, at least `least` and less than `spread` more: those who start together do
-    /// not go on together (Raft paper §5.2).
-    fn pause(&mut self, least: Duration, spread: Duration) -> Duration {
-        if self.rules.breaks(Rule::NoSpread) {
-            return least;
-        }
-        self.random.duration(least, spread)
+        self.now + self.patience.for_leader(&self.config, self.room.state())
     }
 
     /// The first election deadline after a start.
-    ///
-    /// A leader that is alive speaks within a heartbeat or two, and a pre-vote disturbs none that
-    /// the others hear: waiting out a whole timeout would only delay a cluster that starts. A sole
-    /// voter has nobody to wait for.
     pub(super) fn first_election(&mut self) -> Instant {
-        let voters = &self.members().voters;
-        if voters.len() == 1 && voters.contains(&self.config.node) {
-            return self.now;
-        }
-        let least = self.config.heartbeat_interval * 2;
-        self.now + self.pause(least, self.config.election_timeout / 2)
+        self.now + self.patience.for_start(&self.config, self.configurations.members())
     }
 
     /// When to ask again after a pre-vote that was not won. Asking disturbs nobody.
@@ -57,7 +32,7 @@ impl<R: Rules> Raft<R> {
             Haste::Calm => self.config.election_timeout / 2,
             Haste::Hurried | Haste::Yielded => self.config.election_timeout / 10,
         };
-        self.now + self.pause(pause, pause)
+        self.now + self.patience.between(pause, pause)
     }
 
     /// The deadline of a node that does not lead.
@@ -122,12 +97,7 @@ impl<R: Rules> Raft<R> {
     /// moment so that the others look at another.
     pub(super) fn on_disconnected(&mut self, peer: NodeId) {
         self.pause_peer(peer);
-        let delay = self.config.election_timeout / 10;
-        let least = match self.storage {
-            StorageState::Writable => Duration::ZERO,
-            StorageState::Full => delay * 2,
-        };
-        let soon = self.now + self.random.duration(least, delay);
+        let soon = self.now + self.patience.for_disconnected(&self.config, self.room.state());
         if let State::Follower(follower) = &mut self.state
             && follower.leader == Some(peer)
         {
@@ -149,7 +119,7 @@ impl<R: Rules> Raft<R> {
         self.state = State::PreCandidate(PreCandidate { votes, deadline, haste, attempt });
         self.trace_role(reason);
         let last = self.log.last_position();
-        for peer in self.other_voters() {
+        for peer in self.members().other_voters(self.config.node) {
             self.send(peer, Body::PreVote { last });
         }
         self.count_pre_votes();
@@ -167,15 +137,9 @@ impl<R: Rules> Raft<R> {
         let last = self.log.last_position();
         let is_hasty = self.rules.breaks(Rule::CampaignBeforeDurable);
         let after = if is_hasty { WriteId(0) } else { self.promise_write() };
-        for peer in self.other_voters() {
+        for peer in self.members().other_voters(self.config.node) {
             self.send_after(after, peer, Body::Vote { last, cause });
         }
-    }
-
-    fn other_voters(&self) -> Vec<NodeId> {
-        let members = self.members();
-        let me = self.config.node;
-        members.nodes().into_iter().filter(|&node| node != me && members.is_voter(node)).collect()
     }
 
     /// Whether a leader is alive as far as this node can tell. Then nobody else gets its vote.
@@ -198,7 +162,7 @@ impl<R: Rules> Raft<R> {
     pub(super) fn on_pre_vote(&mut self, from: NodeId, asked: Term, last: Position) {
         let verdict = if let Some(reason) = self.pre_vote_refusal(from, last) {
             self.on_hopeless_request();
-            self.trace(What::Refused { to: from, round: asked.0 }, reason);
+            self.effects.trace(What::Refused { to: from, round: asked.0 }, reason);
             Verdict::Refused
         } else {
             self.make_way();
@@ -283,7 +247,7 @@ impl<R: Rules> Raft<R> {
     /// Refuses a vote without a look at it.
     pub(super) fn refuse_vote(&mut self, from: NodeId, asked: Term, reason: Reason) {
         self.on_hopeless_request();
-        self.trace(What::Refused { to: from, round: asked.0 }, reason);
+        self.effects.trace(What::Refused { to: from, round: asked.0 }, reason);
         self.send(from, Body::VoteReply { asked, verdict: Verdict::Refused });
     }
 
@@ -300,7 +264,7 @@ impl<R: Rules> Raft<R> {
             let deadline = self.next_election();
             self.set_election_deadline(deadline, Haste::Calm);
         }
-        self.trace(What::Granted { to: from, round: self.term.0 }, Reason::LogUpToDate);
+        self.effects.trace(What::Granted { to: from, round: self.term.0 }, Reason::LogUpToDate);
         let body = Body::VoteReply { asked: self.term, verdict: Verdict::Granted };
         if self.rules.breaks(Rule::VoteBeforeDurable) {
             return self.send(from, body);

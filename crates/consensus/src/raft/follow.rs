@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::Raft;
 use super::message::{AppendResult, Body, Confirmation};
 use super::role::{Haste, State};
-use crate::entry::{Entry, Payload};
+use crate::entry::Entry;
 use crate::ids::{Index, NodeId};
-use crate::input::StorageState;
 use crate::log::Position;
 use crate::rules::{Rule, Rules};
 use crate::trace::{Reason, What};
@@ -19,7 +18,7 @@ impl<R: Rules> Raft<R> {
     /// term's only leader.
     pub(super) fn accept_leader(&mut self, from: NodeId) -> bool {
         if self.term_leader.is_some_and(|leader| leader != from) {
-            self.misbehaved(from, "the term has another leader");
+            self.effects.misbehaved(from, "the term has another leader");
             return false;
         }
         if !matches!(&self.state, State::Follower(follower) if follower.leader == Some(from)) {
@@ -48,7 +47,7 @@ impl<R: Rules> Raft<R> {
             return self.follow_commit(commit.index);
         }
         if held.is_some() && commit.index <= self.log.committed() {
-            self.misbehaved(from, "its heartbeat contradicts a committed entry");
+            self.effects.misbehaved(from, "its heartbeat contradicts a committed entry");
         }
     }
 
@@ -56,7 +55,7 @@ impl<R: Rules> Raft<R> {
     /// nothing about the log.
     fn confirm(&mut self, to: NodeId, confirm: Confirmation) {
         if confirm != Confirmation::default() {
-            self.send(to, Body::HeartbeatReply { confirm, storage: self.storage });
+            self.send(to, Body::HeartbeatReply { confirm, storage: self.room.state() });
         }
     }
 
@@ -111,8 +110,7 @@ impl<R: Rules> Raft<R> {
             || (self.rules.breaks(Rule::SkipConsistencyCheck) && position.index <= self.log.last())
     }
 
-    /// Whether to refuse entries for now: a snapshot is being installed, or the disk does not keep
-    /// up or has little room left. Both bounds keep what awaits the disk finite.
+    /// Whether to refuse entries for now: a snapshot is being installed, or the disk is congested.
     fn is_congested(&self, entries: &[Entry]) -> bool {
         if self.installing.is_some() {
             return true;
@@ -120,21 +118,19 @@ impl<R: Rules> Raft<R> {
         if entries.is_empty() {
             return false;
         }
-        let waiting_max = self.config.tail_bytes_max.max(self.config.window_bytes_max);
-        let is_slow = waiting_max < self.log.unpersisted_bytes();
-        is_slow || self.config.append_bytes_max < self.bytes_while_full
+        self.room.is_congested(self.log.unpersisted_bytes(), &self.config)
     }
 
     fn answer_append(&mut self, to: NodeId, result: AppendResult) {
-        self.send(to, Body::AppendReply { result, storage: self.storage });
+        self.send(to, Body::AppendReply { result, storage: self.room.state() });
     }
 
     fn reject(&mut self, from: NodeId, previous: Position) {
         if previous.index <= self.log.committed() {
-            return self.misbehaved(from, "its log contradicts a committed entry");
+            return self.effects.misbehaved(from, "its log contradicts a committed entry");
         }
         let reason = if self.log.last() < previous.index { Reason::Gap } else { Reason::Conflict };
-        self.trace(What::Refused { to: from, round: self.term.0 }, reason);
+        self.effects.trace(What::Refused { to: from, round: self.term.0 }, reason);
         let limit = previous.index.previous().min(self.log.last());
         let hint = self.log.newest_not_above(limit, previous.ballot);
         self.answer_append(from, AppendResult::Rejected { refused: previous.index, hint });
@@ -157,11 +153,11 @@ impl<R: Rules> Raft<R> {
         let Some(fresh) = fresh else { return true };
         let first = entries[fresh].index;
         if first <= self.log.committed() {
-            self.misbehaved(from, "it would replace a committed entry");
+            self.effects.misbehaved(from, "it would replace a committed entry");
             return false;
         }
         if matches!(&self.state, State::Follower(follower) if first <= follower.verified) {
-            self.misbehaved(from, "it replaces its own entry");
+            self.effects.misbehaved(from, "it replaces its own entry");
             return false;
         }
         self.truncate_beyond(first.previous());
@@ -177,7 +173,7 @@ impl<R: Rules> Raft<R> {
     }
 
     fn append_given(&mut self, entry: Entry) {
-        self.count_while_full(&entry);
+        self.room.count(&entry);
         self.append(entry);
     }
 
@@ -187,7 +183,7 @@ impl<R: Rules> Raft<R> {
         }
         let from = kept.next();
         assert!(!matches!(self.state, State::Leader(_)), "a leader truncates its log");
-        self.trace(What::Truncated { from }, Reason::Conflict);
+        self.effects.trace(What::Truncated { from }, Reason::Conflict);
         self.durability.write(Write::TruncateFrom(from));
         if self.rules.breaks(Rule::OldWriteCounts) {
             self.log.truncate_below_marks(from);
@@ -195,14 +191,6 @@ impl<R: Rules> Raft<R> {
             self.log.truncate_from(from);
         }
         self.configurations.truncate_from(from);
-    }
-
-    /// Counts what a full disk still takes. Entries without a command are few and small, and
-    /// a new leader needs one to serve reads.
-    fn count_while_full(&mut self, entry: &Entry) {
-        if self.storage == StorageState::Full && entry.payload != Payload::Noop {
-            self.bytes_while_full += entry.cost();
-        }
     }
 
     /// An append that brought nothing new is answered with the next drain; one that awaits the disk

@@ -42,15 +42,16 @@ use crate::ballot::Ballot;
 use crate::config::{Config, Timers};
 use crate::delivery::Delivery;
 use crate::durability::Durability;
-use crate::effects::{Effects, Envelope, FetchReason, Misbehaved};
+use crate::effects::{Effects, Envelope, FetchReason};
 use crate::engine::Engine;
 use crate::entry::Meta;
 use crate::handover::Handover;
 use crate::ids::{Index, NodeId, Seed, WriteId};
-use crate::input::{Input, StorageState};
+use crate::input::Input;
 use crate::log::Log;
+use crate::patience::Patience;
 use crate::proposals::Proposals;
-use crate::random::Random;
+use crate::room::Room;
 use crate::rules::{Rule, Rules, Strict};
 use crate::status::{Fingerprint, Status, Summary};
 use crate::time::Instant;
@@ -64,7 +65,7 @@ use role::{Follower, Haste, State};
 pub struct Raft<R: Rules = Strict> {
     config: Config,
     rules: R,
-    random: Random,
+    patience: Patience,
     now: Instant,
     term: Term,
     vote: Option<NodeId>,
@@ -83,10 +84,8 @@ pub struct Raft<R: Rules = Strict> {
     delivery: Delivery,
     /// The snapshot that replaces the state machine, until the host has taken it over.
     installing: Option<Meta>,
-    handover: Option<Handover>,
-    storage: StorageState,
-    /// Bytes of commands taken since the disk ran full.
-    bytes_while_full: u64,
+    handover: Handover,
+    room: Room,
     effects: Effects<Message>,
 }
 
@@ -99,8 +98,8 @@ impl<R: Rules> Engine for Raft<R> {
         let committed = log.committed();
         assert!(recovered.meta.index <= recovered.applied, "the state machine lacks a snapshot");
         let mut raft = Self {
+            patience: Patience::new(seed, &rules),
             rules,
-            random: Random::new(seed),
             now,
             term: Term(recovered.hard.promise.round),
             vote: recovered.hard.promise.to,
@@ -121,9 +120,8 @@ impl<R: Rules> Engine for Raft<R> {
             proposals: Proposals::default(),
             delivery: Delivery::new(recovered.applied),
             installing: None,
-            handover: None,
-            storage: StorageState::Writable,
-            bytes_while_full: 0,
+            handover: Handover::default(),
+            room: Room::default(),
             effects: Effects::default(),
             log,
             config,
@@ -179,7 +177,7 @@ impl<R: Rules> Engine for Raft<R> {
         if self.config.timers == Timers::Off {
             return None;
         }
-        [self.leader_deadline(), self.election_deadline(), self.handover_deadline()]
+        [self.leader_deadline(), self.election_deadline(), self.handover.deadline(&self.rules)]
             .into_iter()
             .flatten()
             .min()
@@ -218,7 +216,7 @@ impl<R: Rules> Raft<R> {
         if self.config.timers == Timers::Off {
             return;
         }
-        self.expire_handover();
+        self.handover.expire(self.now, &self.rules, &mut self.effects.outcomes);
         match self.election_deadline() {
             None => self.on_leader_wake(),
             Some(deadline) if deadline <= self.now => self.on_election_timeout(),
@@ -228,7 +226,7 @@ impl<R: Rules> Raft<R> {
 
     fn on_message(&mut self, from: NodeId, message: Message) {
         if let Err(reason) = check::message(self.config.node, from, &message) {
-            return self.misbehaved(from, reason);
+            return self.effects.misbehaved(from, reason);
         }
         if self.term < message.term && !self.enter_term(from, &message) {
             return;
@@ -279,7 +277,7 @@ impl<R: Rules> Raft<R> {
 
     /// A message of an older term: a request is told the news, a reply has none.
     fn on_stale(&mut self, from: NodeId, message: &Message) {
-        self.trace(What::Ignored { from }, Reason::StaleTerm);
+        self.effects.trace(What::Ignored { from }, Reason::StaleTerm);
         if message.body.is_request() && !self.rules.breaks(Rule::StaleTermUnanswered) {
             self.send(from, Body::StaleTerm);
         }
@@ -321,7 +319,7 @@ impl<R: Rules> Raft<R> {
 
     fn send(&mut self, to: NodeId, body: Body) {
         let message = Message { term: self.term, body };
-        self.effects.messages.push(Envelope { to, message });
+        self.effects.send(to, message);
     }
 
     /// Sends a message that promises what `write` makes durable.
@@ -333,10 +331,6 @@ impl<R: Rules> Raft<R> {
         self.durability.hold(write, self.term.0, Envelope { to, message });
     }
 
-    fn trace(&mut self, what: What, reason: Reason) {
-        self.effects.trace.push(TraceEvent { what, reason });
-    }
-
     /// Traces entries appended. Those of one drain in a row are one event.
     fn trace_appended(&mut self, last: Index, reason: Reason) {
         let what = What::Appended { last };
@@ -346,12 +340,8 @@ impl<R: Rules> Raft<R> {
             {
                 *before = what;
             }
-            _ => self.trace(what, reason),
+            _ => self.effects.trace(what, reason),
         }
-    }
-
-    fn misbehaved(&mut self, peer: NodeId, reason: &'static str) {
-        self.effects.misbehaved.push(Misbehaved { peer, reason });
     }
 
     /// Checks what always holds between the parts of the state.
@@ -367,7 +357,7 @@ impl<R: Rules> Raft<R> {
         match &self.state {
             State::Leader(leader) => {
                 assert!(self.term_leader == Some(self.config.node), "leads another's term");
-                for progress in leader.peers.values() {
+                for progress in leader.tenure.peers.values() {
                     assert!(progress.matched < progress.next, "a match would be sent again");
                     assert!(progress.matched <= self.log.last(), "matched beyond the end");
                     assert!(progress.next <= self.log.last().next(), "next is beyond the end");

@@ -1,15 +1,14 @@
 //! A leader's view of one peer: how far it has come, and what is on the way to it.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
-use super::message::Confirmation;
 use crate::config::{Config, Timers};
 use crate::ids::Index;
-use crate::input::StorageState;
 use crate::snapshots::SnapshotStage;
 use crate::status::Flow;
+use crate::tenure::{Contact, Peer};
 use crate::time::Instant;
+use crate::window::Window;
 
 /// What a leader knows about a peer.
 #[derive(Clone, Debug)]
@@ -20,15 +19,9 @@ pub(super) struct Progress {
     pub next: Index,
     pub flow: FlowState,
     pub window: Window,
-    /// When the peer was last heard.
-    pub heard_at: Instant,
-    /// When it was last sent what it will answer.
-    pub sent_at: Instant,
-    /// The newest confirmation it answered.
-    pub confirmed: Confirmation,
+    pub contact: Contact,
     /// The highest commit mark it was sent.
     pub commit_sent: Index,
-    pub storage: StorageState,
     /// Whether to ask at the next drain, without entries, how far it has come: everything on the
     /// way may be lost (etcd#14633).
     pub is_ask_due: bool,
@@ -55,18 +48,22 @@ pub(super) struct Asked {
     pub end: Index,
 }
 
-/// Messages with entries that are not answered yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Window {
-    messages: VecDeque<InFlight>,
-    bytes: u64,
-}
+impl Peer for Progress {
+    fn contact(&self) -> &Contact {
+        &self.contact
+    }
 
-#[derive(Clone, Copy, Debug)]
-struct InFlight {
-    last: Index,
-    bytes: u64,
-    sent_at: Instant,
+    fn settled_upto(&self) -> Index {
+        self.matched
+    }
+
+    fn next(&self) -> Index {
+        self.next
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.window.count()
+    }
 }
 
 impl Progress {
@@ -77,11 +74,8 @@ impl Progress {
             next,
             flow: FlowState::Probe(None),
             window: Window::default(),
-            heard_at: now,
-            sent_at: now,
-            confirmed: Confirmation::default(),
+            contact: Contact::new(now),
             commit_sent: Index::ZERO,
-            storage: StorageState::Writable,
             is_ask_due: false,
             fetching: None,
         }
@@ -94,7 +88,7 @@ impl Progress {
     pub(super) fn on_matched(&mut self, index: Index, compacted: Index) -> bool {
         let is_news = self.matched < index;
         self.matched = self.matched.max(index);
-        self.window.free_to(self.matched);
+        self.window.free_upto(self.matched);
         match self.flow {
             FlowState::Probe(asked) if self.next.previous() <= self.matched => {
                 let taken = asked.map_or(self.matched, |asked| asked.end);
@@ -187,49 +181,5 @@ impl Progress {
             FlowState::Stream => Flow::Stream,
             FlowState::Snapshot(_) => Flow::Snapshot,
         }
-    }
-}
-
-impl Window {
-    /// Whether another message with entries may be sent.
-    pub(super) fn has_room(&self, config: &Config) -> bool {
-        self.messages.len() < config.window_messages_max.max(1) as usize
-            && (self.messages.is_empty() || self.bytes < config.window_bytes_max)
-    }
-
-    /// Takes note of a message whose last entry is `last`.
-    pub(super) fn add(&mut self, last: Index, bytes: u64, now: Instant) {
-        self.bytes += bytes;
-        self.messages.push_back(InFlight { last, bytes, sent_at: now });
-    }
-
-    /// Frees what is answered by a match at `matched`.
-    fn free_to(&mut self, matched: Index) {
-        while self.messages.front().is_some_and(|message| message.last <= matched) {
-            let message = self.messages.pop_front().expect("its presence was just checked");
-            self.bytes -= message.bytes;
-        }
-    }
-
-    /// Since when the oldest message is unanswered.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
-        self.messages.front().map(|message| message.sent_at)
-    }
-
-    /// Begins to wait anew, after something was sent that makes the peer speak.
-    pub(super) fn restart_waiting(&mut self, now: Instant) {
-        if let Some(message) = self.messages.front_mut() {
-            message.sent_at = now;
-        }
-    }
-
-    /// The last entry of each unanswered message, oldest first.
-    pub(super) fn ends(&self) -> impl Iterator<Item = Index> {
-        self.messages.iter().map(|message| message.last)
-    }
-
-    /// How many messages are unanswered.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.messages.len()).unwrap_or(u32::MAX)
     }
 }

@@ -7,44 +7,37 @@
 use super::Raft;
 use super::message::Confirmation;
 use super::role::State;
-use crate::ids::{NodeId, RequestId};
+use crate::ids::RequestId;
 use crate::outcome::{Outcome, Refusal};
-use crate::reads::Round;
 use crate::rules::{Rule, Rules};
-use crate::trace::{Reason, What};
 
 impl<R: Rules> Raft<R> {
     /// A client's read.
     pub(super) fn on_read(&mut self, id: RequestId) {
-        let is_member = self.members().contains(self.config.node);
-        let leader = self.known_leader();
-        let refusal = match &mut self.state {
-            _ if !is_member => Refusal::Removed,
-            State::Leader(leader) if leader.reads.count() < self.config.reads_max => {
-                return leader.reads.wait(id);
-            }
-            State::Leader(_) => Refusal::Overloaded { in_flight_max: self.config.reads_max },
-            _ => Refusal::NotLeader { leader },
-        };
-        self.effects.outcomes.push(Outcome::Read { id, result: Err(refusal) });
+        if let Err(refusal) = self.admit_read(id) {
+            self.effects.outcomes.push(Outcome::Read { id, result: Err(refusal) });
+        }
+    }
+
+    fn admit_read(&mut self, id: RequestId) -> Result<(), Refusal> {
+        if let Some(refusal) = self.standing().read_refusal() {
+            return Err(refusal);
+        }
+        let State::Leader(leader) = &mut self.state else { unreachable!("only leaders stand so") };
+        leader.tenure.admit_read(id, &self.config)
     }
 
     /// Begins a confirmation for the reads that wait, unless the leader has not committed an entry
     /// of its own term: until then its commit mark may lie behind (etcd#7331), and they wait on.
     pub(super) fn start_read_round(&mut self) -> Option<Confirmation> {
         let can_serve = self.can_serve_reads() || self.rules.breaks(Rule::ReadBeforeOwnCommit);
-        let State::Leader(leader) = &mut self.state else { return None };
-        if !leader.reads.can_begin() || !can_serve {
+        if !can_serve {
             return None;
         }
-        let is_named = leader.confirm != Confirmation::default();
-        if !(is_named && self.rules.breaks(Rule::ReuseConfirmation)) {
-            leader.confirm = Confirmation(leader.confirm.0 + 1);
-        }
-        let confirm = leader.confirm;
-        leader.reads.begin(confirm, self.log.committed());
+        let State::Leader(leader) = &mut self.state else { return None };
+        let confirm = leader.tenure.begin_reads(self.log.committed(), &self.rules)?;
         self.release_reads();
-        let is_open = matches!(&self.state, State::Leader(leader) if leader.reads.is_open());
+        let is_open = matches!(&self.state, State::Leader(leader) if leader.tenure.reads.is_open());
         is_open.then_some(confirm)
     }
 
@@ -55,23 +48,8 @@ impl<R: Rules> Raft<R> {
 
     /// Releases the reads whose confirmation a quorum has answered.
     pub(super) fn release_reads(&mut self) {
-        while let Some(round) = self.take_confirmed_round() {
-            self.trace(What::ReadsReleased { index: round.index }, Reason::Confirmed);
-            self.effects.outcomes.extend(round.into_outcomes());
-        }
-    }
-
-    fn take_confirmed_round(&mut self) -> Option<Round> {
-        let me = self.config.node;
-        let is_unchecked = self.rules.breaks(Rule::ReadWithoutConfirmation);
-        let State::Leader(leader) = &mut self.state else { return None };
-        let peers = &leader.peers;
-        let quorum = self.configurations.quorum();
-        let has_confirmed = |node: NodeId, confirm| {
-            node == me || peers.get(&node).is_some_and(|peer| confirm <= peer.confirmed)
-        };
-        leader.reads.take_confirmed(|confirm| {
-            is_unchecked || quorum.is_reached(|node| has_confirmed(node, confirm))
-        })
+        let State::Leader(leader) = &mut self.state else { return };
+        let (quorum, me) = (self.configurations.quorum(), self.config.node);
+        leader.tenure.release_reads(quorum, me, &self.rules, &mut self.effects);
     }
 }

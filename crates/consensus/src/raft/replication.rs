@@ -5,8 +5,6 @@
 //! (several if it does not fit), which also carries the commit mark and a confirmation for waiting
 //! reads; a bare heartbeat only where there is nothing to append.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::Raft;
@@ -20,10 +18,10 @@ use crate::ids::{Index, NodeId, ProposalId};
 use crate::input::StorageState;
 use crate::log::Position;
 use crate::members::Members;
-use crate::outcome::{Outcome, Proposed, Refusal};
-use crate::reads::Reads;
+use crate::outcome::Refusal;
 use crate::rules::{Rule, Rules};
 use crate::status::Flow;
+use crate::tenure::Tenure;
 use crate::time::Instant;
 use crate::trace::{Reason, What};
 use crate::write::Write;
@@ -37,13 +35,8 @@ impl<R: Rules> Raft<R> {
         self.term_leader = Some(self.config.node);
         let next = self.log.last().next();
         self.state = State::Leader(Box::new(Leader {
-            peers: BTreeMap::new(),
+            tenure: Tenure::new(self.log.last_time(), self.now, &self.config),
             first_own: next,
-            time_base: self.log.last_time(),
-            led_since: self.now,
-            heartbeat_at: self.now + self.config.heartbeat_interval,
-            confirm: Confirmation::default(),
-            reads: Reads::default(),
             is_commit_due: true,
         }));
         self.track_members(next);
@@ -56,14 +49,9 @@ impl<R: Rules> Raft<R> {
 
     /// Makes the leader's view of its peers match the configuration.
     pub(super) fn track_members(&mut self, next: Index) {
-        let nodes = self.configurations.members().nodes();
         let State::Leader(leader) = &mut self.state else { return };
-        leader.peers.retain(|node, _| nodes.contains(node));
-        for node in nodes {
-            if node != self.config.node {
-                leader.peers.entry(node).or_insert_with(|| Progress::new(next, self.now));
-            }
-        }
+        let (members, me) = (self.configurations.members(), self.config.node);
+        leader.tenure.track(members, me, || Progress::new(next, self.now));
     }
 
     /// Appends an entry of the leader's own term.
@@ -73,7 +61,7 @@ impl<R: Rules> Raft<R> {
             index: self.log.last().next(),
             ballot: self.term.ballot(self.config.node),
             id,
-            time: leader.time_base.after(self.now.since(leader.led_since)),
+            time: leader.tenure.stamp(self.now),
             payload,
         };
         if let Some(id) = id {
@@ -96,38 +84,15 @@ impl<R: Rules> Raft<R> {
     /// A client's command.
     pub(super) fn on_propose(&mut self, id: ProposalId, payload: Bytes) {
         match self.proposal_refusal(payload.len() as u64 + Entry::OVERHEAD_BYTES) {
-            Some(refusal) => {
-                let result = Proposed::Refused(refusal);
-                self.effects.outcomes.push(Outcome::Proposal { id, result });
-            }
+            Some(refusal) => self.effects.refuse(id, refusal),
             None => self.append_own(Some(id), Payload::Command(payload), Reason::Proposal),
         }
     }
 
     fn proposal_refusal(&self, cost: u64) -> Option<Refusal> {
-        if !self.members().contains(self.config.node) {
-            return Some(Refusal::Removed);
-        }
-        if !matches!(self.state, State::Leader(_)) {
-            return Some(Refusal::NotLeader { leader: self.known_leader() });
-        }
-        if let Some(to) = self.handing_over_to() {
-            return Some(Refusal::Transferring { to });
-        }
-        if self.storage == StorageState::Full {
-            return Some(Refusal::StorageFull);
-        }
-        let in_flight_max = self.config.in_flight_max;
-        let is_full = in_flight_max <= self.proposals.count()
-            || self.exceeds_in_flight(self.proposals.bytes(), cost)
-            || self.exceeds_in_flight(self.log.unpersisted_bytes(), cost);
-        let is_refused = is_full && !self.rules.breaks(Rule::TakeWithoutBound);
-        is_refused.then_some(Refusal::Overloaded { in_flight_max })
-    }
-
-    /// Whether bytes in flight leave no room for another entry. One alone always fits.
-    fn exceeds_in_flight(&self, bytes: u64, cost: u64) -> bool {
-        0 < bytes && self.config.in_flight_bytes_max < bytes.saturating_add(cost)
+        let waiting = self.log.unpersisted_bytes();
+        let overload = || self.proposals.overload(cost, waiting, &self.config, &self.rules);
+        self.standing().write_refusal().or_else(overload)
     }
 
     /// Sends each peer what it lacks.
@@ -138,15 +103,10 @@ impl<R: Rules> Raft<R> {
 
     /// Speaks to every peer that was not spoken to, or did not answer, for an interval.
     pub(super) fn beat(&mut self) {
-        let interval = self.config.heartbeat_interval;
-        let now = self.now;
         let State::Leader(leader) = &mut self.state else { return };
-        leader.heartbeat_at = now + interval;
-        leader.confirm = Confirmation(leader.confirm.0 + 1);
-        let confirm = leader.confirm;
+        let confirm = leader.tenure.begin_heartbeat(self.now, &self.config);
         self.send_to_peers(|sender, node, progress| {
-            let oldest = progress.sent_at.min(progress.heard_at);
-            if oldest + interval <= now {
+            if progress.contact.is_quiet(sender.now, sender.config) {
                 sender.heartbeat(node, progress, confirm);
             }
         });
@@ -163,7 +123,7 @@ impl<R: Rules> Raft<R> {
             effects: &mut self.effects,
             shared: None,
         };
-        for (&node, progress) in &mut leader.peers {
+        for (&node, progress) in &mut leader.tenure.peers {
             send(&mut sender, node, progress);
         }
     }
@@ -184,9 +144,8 @@ impl<R: Rules> Raft<R> {
     fn hear_peer(&mut self, from: NodeId, storage: StorageState) -> Option<&mut Progress> {
         let now = self.now;
         let State::Leader(leader) = &mut self.state else { return None };
-        let progress = leader.peers.get_mut(&from)?;
-        progress.heard_at = now;
-        progress.storage = storage;
+        let progress = leader.tenure.peers.get_mut(&from)?;
+        progress.contact.hear(now, storage);
         Some(progress)
     }
 
@@ -208,11 +167,11 @@ impl<R: Rules> Raft<R> {
 
     fn on_matched(&mut self, from: NodeId, index: Index) {
         if self.log.last() < index {
-            return self.misbehaved(from, "it acknowledges entries that do not exist");
+            return self.effects.misbehaved(from, "it acknowledges entries that do not exist");
         }
         let compacted = self.log.compacted().index;
         let State::Leader(leader) = &mut self.state else { return };
-        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        let Some(progress) = leader.tenure.peers.get_mut(&from) else { return };
         if progress.on_matched(index, compacted) {
             leader.is_commit_due = true;
         }
@@ -233,9 +192,9 @@ impl<R: Rules> Raft<R> {
         let is_compacted = hint.index < self.log.compacted().index;
         let reason = if self.log.holds(hint) { Reason::Gap } else { Reason::Conflict };
         let State::Leader(leader) = &mut self.state else { return };
-        let Some(progress) = leader.peers.get_mut(&from) else { return };
+        let Some(progress) = leader.tenure.peers.get_mut(&from) else { return };
         if !progress.is_refusal_news(refused) {
-            return self.trace(What::Ignored { from }, Reason::Duplicate);
+            return self.effects.trace(What::Ignored { from }, Reason::Duplicate);
         }
         if is_compacted {
             return progress.become_snapshot();
@@ -243,7 +202,7 @@ impl<R: Rules> Raft<R> {
         let agreed = if self.rules.breaks(Rule::NeverBackUp) { refused } else { agreed.index };
         progress.become_probe(agreed.next());
         let next = progress.next;
-        self.trace(What::Backtracked { peer: from, next }, reason);
+        self.effects.trace(What::Backtracked { peer: from, next }, reason);
     }
 
     /// A peer answered a heartbeat: this node still led when it was sent.
@@ -253,12 +212,12 @@ impl<R: Rules> Raft<R> {
         confirm: Confirmation,
         storage: StorageState,
     ) {
-        if matches!(&self.state, State::Leader(leader) if leader.confirm < confirm) {
-            return self.misbehaved(from, "it confirms what was never asked");
+        if matches!(&self.state, State::Leader(leader) if leader.tenure.confirm() < confirm) {
+            return self.effects.misbehaved(from, "it confirms what was never asked");
         }
         let now = self.now;
         if let Some(progress) = self.hear_peer(from, storage) {
-            progress.confirmed = progress.confirmed.max(confirm);
+            progress.contact.confirm(confirm);
         }
         self.resend_lost(from, now);
         self.release_reads();
@@ -267,7 +226,7 @@ impl<R: Rules> Raft<R> {
     /// A peer speaks: what it was sent long ago and did not answer may be lost.
     fn resend_lost(&mut self, peer: NodeId, now: Instant) {
         let State::Leader(leader) = &mut self.state else { return };
-        let Some(progress) = leader.peers.get_mut(&peer) else { return };
+        let Some(progress) = leader.tenure.peers.get_mut(&peer) else { return };
         let has_patience = self.rules.breaks(Rule::WaitForLostSnapshot);
         if has_patience && progress.flow() == Flow::Snapshot {
             return;
@@ -282,7 +241,7 @@ impl<R: Rules> Raft<R> {
     pub(super) fn pause_peer(&mut self, peer: NodeId) {
         let now = self.now;
         if let State::Leader(leader) = &mut self.state
-            && let Some(progress) = leader.peers.get_mut(&peer)
+            && let Some(progress) = leader.tenure.peers.get_mut(&peer)
             && progress.is_streaming()
         {
             progress.pause(now);
@@ -292,16 +251,7 @@ impl<R: Rules> Raft<R> {
     /// When this leader will have been without answers from a quorum for an election timeout.
     pub(super) fn quorum_lost_at(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
-        if self.rules.breaks(Rule::SkipCheckQuorum) {
-            return None;
-        }
-        let me = self.config.node;
-        let forever = Instant::from_micros(u64::MAX);
-        let heard = self.configurations.quorum().highest_reached(Instant::ORIGIN, |node| {
-            let peer = leader.peers.get(&node).map(|progress| progress.heard_at);
-            if node == me { forever } else { peer.unwrap_or_default() }
-        });
-        Some(heard + self.config.election_timeout)
+        leader.tenure.quorum_lost_at(self.configurations.quorum(), &self.config, &self.rules)
     }
 
     /// The time came for something a leader does by itself.
@@ -314,7 +264,7 @@ impl<R: Rules> Raft<R> {
             return self.become_follower(self.term, None, Reason::QuorumLost);
         }
         let State::Leader(leader) = &self.state else { return };
-        if leader.heartbeat_at <= self.now {
+        if leader.tenure.is_heartbeat_due(self.now) {
             self.beat();
             self.remind_of_handover();
             self.shed_leadership();
@@ -324,9 +274,8 @@ impl<R: Rules> Raft<R> {
     /// When a leader has something to do by itself.
     pub(super) fn leader_deadline(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
-        let heartbeat_at = (!leader.peers.is_empty()).then_some(leader.heartbeat_at);
-        let stalled_at = self.disk_stalled_at();
-        let lost_at = self.quorum_lost_at();
-        [heartbeat_at, stalled_at, lost_at].into_iter().flatten().min()
+        let stalled_at = self.durability.stalled_at(&self.config, &self.rules);
+        let heartbeat_at = leader.tenure.heartbeat_at();
+        [heartbeat_at, stalled_at, self.quorum_lost_at()].into_iter().flatten().min()
     }
 }

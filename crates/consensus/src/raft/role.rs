@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::Raft;
-use super::message::{Cause, Confirmation, Term};
+use super::message::{Cause, Term};
 use super::progress::Progress;
 use crate::ballot::Promise;
 use crate::ids::{Index, NodeId, WriteId};
 use crate::outcome::Refusal;
 use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
+use crate::standing::Standing;
 use crate::status::Role;
-use crate::time::{ClusterTime, Instant};
+use crate::tenure::Tenure;
+use crate::time::Instant;
 use crate::trace::{Reason, What};
 use crate::write::{HardState, Write};
 
@@ -64,16 +66,9 @@ pub(super) struct Candidate {
 /// Leads.
 #[derive(Clone, Debug)]
 pub(super) struct Leader {
-    pub peers: BTreeMap<NodeId, Progress>,
+    pub tenure: Tenure<Progress>,
     /// Where its own term begins in the log. Nothing before is committed by counting (§5.4.2).
     pub first_own: Index,
-    /// The last stamp it found in the log, and when it began to lead.
-    pub time_base: ClusterTime,
-    pub led_since: Instant,
-    pub heartbeat_at: Instant,
-    /// The newest confirmation it made.
-    pub confirm: Confirmation,
-    pub reads: Reads,
     /// Whether a match or the durable mark moved since the commit mark was computed.
     pub is_commit_due: bool,
 }
@@ -144,7 +139,7 @@ impl<R: Rules> Raft<R> {
             }),
         );
         if let State::Leader(former) = previous {
-            self.end_leadership(former.reads, leader);
+            self.end_leadership(former.tenure.reads, leader);
         }
         self.trace_role(reason);
         self.settle_handover();
@@ -196,6 +191,17 @@ impl<R: Rules> Raft<R> {
         self.promise_write
     }
 
+    /// How it stands towards clients.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        Standing {
+            node: self.config.node,
+            members: self.members(),
+            leader: self.known_leader(),
+            handing_over_to: self.handing_over_to(),
+            storage: self.room.state(),
+        }
+    }
+
     /// The leader this node follows, or itself.
     pub(super) fn known_leader(&self) -> Option<NodeId> {
         match &self.state {
@@ -212,6 +218,6 @@ impl<R: Rules> Raft<R> {
             Role::Candidate => self.config.node,
             _ => self.known_leader().unwrap_or_default(),
         };
-        self.trace(What::Became { role, ballot: self.term.ballot(node) }, reason);
+        self.effects.trace(What::Became { role, ballot: self.term.ballot(node) }, reason);
     }
 }

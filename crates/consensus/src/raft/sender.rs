@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::message::{Body, Confirmation, Message, Term};
 use super::progress::{Asked, FlowState, Progress};
 use crate::config::Config;
-use crate::effects::{Effects, Envelope, Fetch, FetchReason, SendSnapshot};
+use crate::effects::{Effects, Fetch, FetchReason, SendSnapshot};
 use crate::entry::Entry;
-use crate::ids::{Index, NodeId};
+use crate::ids::{Index, NodeId, Span};
 use crate::log::{Log, Position};
 use crate::snapshots::SnapshotStep;
 use crate::time::Instant;
@@ -60,7 +60,7 @@ impl Sender<'_> {
         let commit = self.commit_for(progress);
         progress.commit_sent = progress.commit_sent.max(commit.index);
         if confirm != Confirmation::default() {
-            progress.sent_at = self.now;
+            progress.contact.speak(self.now);
         }
         self.push(to, Body::Heartbeat { commit, confirm });
     }
@@ -162,10 +162,11 @@ impl Sender<'_> {
         let commit = self.log.committed();
         let commit = if self.trusts_blindly { commit } else { commit.min(end) };
         progress.commit_sent = progress.commit_sent.max(commit);
-        progress.sent_at = self.now;
+        progress.contact.speak(self.now);
         if !entries.is_empty() {
             let bytes = entries.iter().map(Entry::cost).sum();
-            progress.window.add(end, bytes, self.now);
+            let span = Span { first: previous.index.next(), last: end };
+            progress.window.add(span, bytes, self.now);
         }
         match &mut progress.flow {
             FlowState::Probe(asked) => *asked = Some(Asked { at: self.now, end }),
@@ -191,7 +192,7 @@ impl Sender<'_> {
                 self.effects.trace.push(TraceEvent { what, reason: Reason::Compacted });
             }
             Some(SnapshotStep::Tell(meta)) => {
-                progress.sent_at = self.now;
+                progress.contact.speak(self.now);
                 self.push(to, Body::Snapshot { meta });
             }
         }
@@ -199,6 +200,6 @@ impl Sender<'_> {
 
     fn push(&mut self, to: NodeId, body: Body) {
         let message = Message { term: self.term, body };
-        self.effects.messages.push(Envelope { to, message });
+        self.effects.send(to, message);
     }
 }

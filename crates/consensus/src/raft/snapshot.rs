@@ -22,7 +22,7 @@ impl<R: Rules> Raft<R> {
         }
         if self.installing.is_some() {
             let result = AppendResult::Busy;
-            return self.send(from, Body::AppendReply { result, storage: self.storage });
+            return self.send(from, Body::AppendReply { result, storage: self.room.state() });
         }
         let position = Position { ballot: meta.ballot, index: meta.index };
         let holds = self.log.holds(position) && !self.rules.breaks(Rule::SnapshotDropsTail);
@@ -35,7 +35,7 @@ impl<R: Rules> Raft<R> {
     /// The snapshot brings nothing that the log does not hold: commit up to it and keep what
     /// follows (§7).
     fn keep_log(&mut self, from: NodeId, position: Position) {
-        self.trace(What::Ignored { from }, Reason::Duplicate);
+        self.effects.trace(What::Ignored { from }, Reason::Duplicate);
         if self.log.committed() < position.index {
             self.commit(position.index, Reason::LeaderCommit);
         }
@@ -68,7 +68,7 @@ impl<R: Rules> Raft<R> {
         assert!(meta.index <= self.log.persisted(), "installed before it was durable");
         self.installing = None;
         self.delivery.restart(meta.index);
-        self.trace(What::SnapshotInstalled { index: meta.index }, Reason::Replication);
+        self.effects.trace(What::SnapshotInstalled { index: meta.index }, Reason::Replication);
         if let State::Follower(follower) = &mut self.state {
             follower.verified = follower.verified.max(meta.index);
             follower.owes_answer = true;
@@ -107,7 +107,7 @@ impl<R: Rules> Raft<R> {
 
     fn set_snapshot_stage(&mut self, peer: NodeId, next: SnapshotStage) {
         if let State::Leader(leader) = &mut self.state
-            && let Some(progress) = leader.peers.get_mut(&peer)
+            && let Some(progress) = leader.tenure.peers.get_mut(&peer)
             && let FlowState::Snapshot(stage) = &mut progress.flow
         {
             *stage = next;

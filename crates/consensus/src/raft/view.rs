@@ -26,7 +26,7 @@ impl<R: Rules> Raft<R> {
             can_serve_reads: self.can_serve_reads(),
             peers: self.peers(),
             in_flight: self.proposals.count(),
-            storage: self.storage,
+            storage: self.room.state(),
         }
     }
 
@@ -45,19 +45,7 @@ impl<R: Rules> Raft<R> {
 
     fn peers(&self) -> Vec<PeerStatus> {
         let State::Leader(leader) = &self.state else { return Vec::new() };
-        let timeout = self.config.election_timeout;
-        leader
-            .peers
-            .iter()
-            .map(|(&node, progress)| PeerStatus {
-                node,
-                matched: progress.matched,
-                next: progress.next,
-                flow: progress.flow(),
-                in_flight: progress.window.count(),
-                is_active: self.now < progress.heard_at + timeout,
-            })
-            .collect()
+        leader.tenure.statuses(self.now, &self.config, |_, progress| progress.flow())
     }
 
     /// The fingerprint: everything that decides what happens next but times and client names.
@@ -71,17 +59,11 @@ impl<R: Rules> Raft<R> {
         canon.node(self.term_leader);
         self.put_log(&mut canon);
         self.put_role(&mut canon);
-        canon.number(u64::from(self.durability.is_persisted(self.promise_write)));
-        canon.number(u64::from(self.durability.has_pending()));
+        canon.durability(&self.durability, self.promise_write);
         canon.index(self.committed_written);
-        canon.set(self.durability.held());
-        canon.number(u64::from(self.proposals.count()));
-        for (index, ballot) in self.proposals.places() {
-            canon.index(index);
-            canon.ballot(ballot);
-        }
+        canon.proposals(&self.proposals);
         canon.node(self.handing_over_to());
-        canon.number(self.storage as u64);
+        canon.number(self.room.state() as u64);
         canon.finish()
     }
 
@@ -126,30 +108,17 @@ impl<R: Rules> Raft<R> {
     fn put_leader(&self, canon: &mut Canon) {
         let State::Leader(leader) = &self.state else { return };
         canon.index(leader.first_own);
-        // Messages on the way name confirmations, so their numbers matter and not only their order.
-        canon.number(leader.confirm.0);
-        let (waiting, rounds) = leader.reads.shape();
-        canon.number(waiting as u64);
-        canon.number(rounds.len() as u64);
-        for (confirm, index) in rounds {
-            canon.number(confirm.0);
-            canon.index(index);
-        }
-        for (&node, progress) in &leader.peers {
-            canon.number(node.0);
-            canon.index(progress.matched);
-            canon.index(progress.next);
+        canon.tenure(&leader.tenure);
+        for progress in leader.tenure.peers.values() {
             canon.number(progress.flow() as u64);
             canon.index(match &progress.flow {
                 FlowState::Probe(Some(asked)) => asked.end.next(),
                 _ => Index::ZERO,
             });
             canon.number(u64::from(progress.window.count()));
-            progress.window.ends().for_each(|end| canon.index(end));
+            progress.window.spans().for_each(|span| canon.index(span.last));
             canon.number(u64::from(progress.is_ask_due));
-            canon.number(progress.confirmed.0);
             canon.index(progress.commit_sent);
-            canon.number(progress.storage as u64);
         }
     }
 }
