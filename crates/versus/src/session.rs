@@ -1,0 +1,340 @@
+//! Runs sequences on one server.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use quorate_etcdapi::etcdserverpb as pb;
+use tokio_stream::iter;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use pb::kv_client::KvClient;
+use pb::lease_client::LeaseClient;
+use pb::maintenance_client::MaintenanceClient;
+use pb::watch_request::RequestUnion;
+
+use crate::answer::Answer;
+use crate::delivery;
+use crate::relative::Place;
+use crate::sequence::{STREAMS, Step};
+use crate::stream::{Broken, SENTINEL_KEY, StartsInThePast, Stream};
+
+/// A remaining time may be so many seconds less on one server than on the other.
+const TTL_TOLERANCE: i64 = 20;
+
+/// No sequence begins at a lower revision, so that what it names below is above 0.
+const BASE_MIN: i64 = 16;
+
+/// Why a sequence ended early.
+#[derive(Debug)]
+enum Failure {
+    /// A request of this tool's own failed.
+    Request(Status),
+    /// A stream of watches is of no more use.
+    Stream(Broken),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(status) => write!(formatter, "{:?}: {}", status.code(), status.message()),
+            Self::Stream(broken) => broken.fmt(formatter),
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Request(status)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::Stream(broken)
+    }
+}
+
+/// The clients of one server, and where a sequence is.
+pub(crate) struct Session {
+    channel: Channel,
+    kv: KvClient<Channel>,
+    lease: LeaseClient<Channel>,
+    maintenance: MaintenanceClient<Channel>,
+    place: Place,
+    streams: [Option<Stream>; STREAMS],
+    granted: Vec<i64>,
+    barriers: BTreeSet<i64>,
+}
+
+impl Session {
+    /// A session on a server that nobody else uses.
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self {
+            kv: KvClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
+            lease: LeaseClient::new(channel.clone()),
+            maintenance: MaintenanceClient::new(channel.clone()),
+            channel,
+            place: Place::default(),
+            streams: Default::default(),
+            granted: Vec::new(),
+            barriers: BTreeSet::new(),
+        }
+    }
+
+    /// The answer to each step, on a store with nothing but the sentinel's key, and at last what
+    /// the watches brought. There are fewer if the server failed.
+    pub(crate) async fn run(&mut self, steps: &[Step]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        if let Err(failure) = self.run_into(steps, &mut answers).await {
+            answers.push(Answer::failure(format!("the sequence ends: {failure}")));
+        }
+        answers
+    }
+
+    async fn run_into(&mut self, steps: &[Step], answers: &mut Vec<Answer>) -> Result<(), Failure> {
+        self.begin().await?;
+        for step in steps {
+            self.prepare(step).await?;
+            answers.push(self.send(step.clone()).await?);
+        }
+        answers.push(self.end().await?);
+        Ok(())
+    }
+
+    /// Brings the store to where every sequence begins: one key, put at the revision of the last
+    /// compaction.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        self.streams = Default::default();
+        self.place = Place::default();
+        for id in std::mem::take(&mut self.granted) {
+            // It may be revoked already.
+            let _ = self.lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+        }
+        while self.put_sentinel().await? < BASE_MIN {}
+        let everything = pb::DeleteRangeRequest {
+            key: "\0".into(),
+            range_end: "\0".into(),
+            ..Default::default()
+        };
+        self.kv.delete_range(everything).await?;
+        let revision = self.put_sentinel().await?;
+        self.kv.compact(pb::CompactionRequest { revision, physical: false }).await?;
+        self.place =
+            Place { base: revision, current: revision, compacted: revision, given: vec![] };
+        Ok(())
+    }
+
+    async fn put_sentinel(&mut self) -> Result<i64, Failure> {
+        let put = pb::PutRequest { key: SENTINEL_KEY.into(), ..Default::default() };
+        let header = self.kv.put(put).await?.into_inner().header;
+        self.note(header);
+        self.barriers.insert(self.place.current);
+        Ok(self.place.current)
+    }
+
+    /// Waits for what would otherwise come in no certain order with the step.
+    async fn prepare(&mut self, step: &Step) -> Result<(), Failure> {
+        if let Some(stream) = step.stream()
+            && self.streams[stream].is_none()
+        {
+            self.streams[stream] = Some(Stream::open(self.channel.clone()).await?);
+        }
+        match step {
+            Step::Compact(_) => self.settle_all().await,
+            Step::Cancel(stream, _) | Step::Progress(stream, _) => self.settle(*stream).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn settle_all(&mut self) -> Result<(), Failure> {
+        for stream in 0..STREAMS {
+            self.settle(stream).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, stream: usize) -> Result<(), Failure> {
+        let Some(watches) = &self.streams[stream] else { return Ok(()) };
+        if watches.is_catching_up() {
+            let revision = self.put_sentinel().await?;
+            self.stream(stream).catch_up(revision).await?;
+        }
+        let revision = self.put_sentinel().await?;
+        Ok(self.stream(stream).settle(revision).await?)
+    }
+
+    fn stream(&mut self, stream: usize) -> &mut Stream {
+        self.streams[stream].as_mut().expect("a stream is opened before it is used")
+    }
+
+    async fn send(&mut self, step: Step) -> Result<Answer, Failure> {
+        Ok(match step {
+            Step::Range(request) => self.range(request).await,
+            Step::Put(request) => self.put(request).await,
+            Step::DeleteRange(request) => self.delete_range(request).await,
+            Step::Txn(request) => self.txn(request).await,
+            Step::Compact(request) => self.compact(request).await,
+            Step::HashKv(request) => self.hash_kv(request).await,
+            Step::Grant(request) => self.grant(request).await,
+            Step::Revoke(request) => self.revoke(request).await,
+            Step::KeepAlive(request) => self.keep_alive(request).await,
+            Step::TimeToLive(request) => self.time_to_live(request).await,
+            Step::Leases(request) => self.leases(request).await,
+            Step::Watch(stream, request) => self.watch(stream, request).await?,
+            Step::Cancel(stream, request) => {
+                self.ask(stream, RequestUnion::CancelRequest(request)).await?
+            }
+            Step::Progress(stream, request) => {
+                self.ask(stream, RequestUnion::ProgressRequest(request)).await?
+            }
+        })
+    }
+
+    async fn range(&mut self, mut request: pb::RangeRequest) -> Answer {
+        self.place.range(&mut request);
+        let answer = self.kv.range(request).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn put(&mut self, mut request: pb::PutRequest) -> Answer {
+        self.place.put(&mut request);
+        let answer = self.kv.put(request).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn delete_range(&mut self, request: pb::DeleteRangeRequest) -> Answer {
+        let answer = self.kv.delete_range(request).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn txn(&mut self, mut request: pb::TxnRequest) -> Answer {
+        self.place.txn(&mut request);
+        let answer = self.kv.txn(request).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn compact(&mut self, mut request: pb::CompactionRequest) -> Answer {
+        request.revision = self.place.revision(request.revision);
+        let answer = self.kv.compact(request).await;
+        if answer.is_ok() {
+            self.place.compacted = request.revision;
+        }
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn hash_kv(&mut self, mut request: pb::HashKvRequest) -> Answer {
+        request.revision = self.place.revision(request.revision);
+        let answer = self.maintenance.hash_kv(request).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn grant(&mut self, request: pb::LeaseGrantRequest) -> Answer {
+        let answer = self.lease.lease_grant(request).await;
+        if let Ok(granted) = &answer {
+            let id = granted.get_ref().id;
+            self.granted.push(id);
+            if request.id == 0 {
+                self.place.given.push(id);
+            }
+        }
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn revoke(&mut self, request: pb::LeaseRevokeRequest) -> Answer {
+        let id = self.place.lease(request.id);
+        let answer = self.lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn keep_alive(&mut self, request: pb::LeaseKeepAliveRequest) -> Answer {
+        let id = self.place.lease(request.id);
+        let answer = self.first_keep_alive(pb::LeaseKeepAliveRequest { id }).await;
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn first_keep_alive(
+        &mut self,
+        request: pb::LeaseKeepAliveRequest,
+    ) -> Result<Response<pb::LeaseKeepAliveResponse>, Status> {
+        let stream = self.lease.lease_keep_alive(iter([request])).await;
+        let first = stream?.into_inner().message().await?;
+        first.map(Response::new).ok_or_else(|| Status::unknown("the stream ends without an answer"))
+    }
+
+    /// The keys come in any order, and time passes on each server by itself.
+    async fn time_to_live(&mut self, mut request: pb::LeaseTimeToLiveRequest) -> Answer {
+        request.id = self.place.lease(request.id);
+        let mut answer = self.lease.lease_time_to_live(request).await;
+        if let Ok(answer) = &mut answer {
+            let answer = answer.get_mut();
+            answer.keys.sort();
+            if (answer.granted_ttl - TTL_TOLERANCE..=answer.granted_ttl).contains(&answer.ttl)
+                && 0 <= answer.ttl
+            {
+                answer.ttl = answer.granted_ttl;
+            }
+        }
+        self.told(&answer, |answer| answer.header)
+    }
+
+    /// They come by the time they have left, which is the same for many.
+    async fn leases(&mut self, request: pb::LeaseLeasesRequest) -> Answer {
+        let mut answer = self.lease.lease_leases(request).await;
+        if let Ok(answer) = &mut answer {
+            answer.get_mut().leases.sort_by_key(|lease| self.place.name_of_lease(lease.id));
+        }
+        self.told(&answer, |answer| answer.header)
+    }
+
+    async fn watch(
+        &mut self,
+        stream: usize,
+        mut request: pb::WatchCreateRequest,
+    ) -> Result<Answer, Failure> {
+        request.start_revision = self.place.revision(request.start_revision);
+        let start = request.start_revision;
+        let is_past = StartsInThePast(start != 0 && start <= self.place.current);
+        let created = self.stream(stream).create(request, is_past).await?;
+        self.note(created.header);
+        Ok(Answer::message(&created, &self.place))
+    }
+
+    async fn ask(&mut self, stream: usize, request: RequestUnion) -> Result<Answer, Failure> {
+        let mut responses = self.stream(stream).ask(request).await?;
+        responses.sort_by_key(|response| response.watch_id);
+        Ok(Answer::message(&responses, &self.place))
+    }
+
+    /// What the watches brought beyond the answers so far.
+    async fn end(&mut self) -> Result<Answer, Failure> {
+        self.settle_all().await?;
+        let mut answer = Answer::default();
+        for (number, stream) in std::mem::take(&mut self.streams).into_iter().enumerate() {
+            let Some(mut stream) = stream else { continue };
+            let mut control = stream.take_control();
+            // Each watch that begins below the compaction ends when its turn comes.
+            control.sort_by_key(|response| response.watch_id);
+            answer.append(&format!("stream{number}"), Answer::message(&control, &self.place));
+            let delivered = stream.into_delivered();
+            answer.0.extend(delivery::events(number, &delivered, &self.place, &self.barriers).0);
+        }
+        Ok(answer)
+    }
+
+    fn told<T: fmt::Debug>(
+        &mut self,
+        answer: &Result<Response<T>, Status>,
+        header: impl Fn(&T) -> Option<pb::ResponseHeader>,
+    ) -> Answer {
+        if let Ok(answer) = answer {
+            self.note(header(answer.get_ref()));
+        }
+        Answer::of(answer, &self.place)
+    }
+
+    fn note(&mut self, header: Option<pb::ResponseHeader>) {
+        let told = header.map_or(0, |header| header.revision);
+        self.place.current = self.place.current.max(told);
+    }
+}
