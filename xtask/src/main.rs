@@ -13,6 +13,7 @@ mod seeds;
 mod strangers;
 mod tidy;
 mod tools;
+mod versus;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Task {
     Readme,
     /// Run test suites of published clients against three members.
     Strangers(strangers::Arguments),
+    /// Compare Quorate with a real etcd.
+    VersusEtcd(versus::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -61,5 +64,6 @@ fn run(workspace: &Workspace, task: &Task) -> Result<()> {
         Task::Tidy => tidy::run(workspace),
         Task::Readme => readme::run(workspace),
         Task::Strangers(arguments) => strangers::run(workspace, arguments),
+        Task::VersusEtcd(arguments) => versus::run(workspace, arguments),
     }
 }

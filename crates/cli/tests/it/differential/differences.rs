@@ -47,9 +47,9 @@ pub(crate) struct Group {
     pub(crate) differences: Vec<Difference>,
 }
 
-/// The list of differences that are meant.
+/// The list of differences that are meant. What the same file says of random sequences is not read
+/// here, but by `crates/versus`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Listed {
     /// Each reason with its differences.
     pub(crate) group: Vec<Group>,

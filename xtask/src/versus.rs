@@ -1,0 +1,63 @@
+//! `cargo xtask versus-etcd`: Quorate beside a real etcd.
+
+use anyhow::Result;
+
+use crate::workspace::{Workspace, cargo};
+
+/// How to compare. What follows is for `crates/versus`, whose `--help` says more.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Send both the same random sequences of requests and compare every answer.
+    #[arg(long, required = true)]
+    semantics: bool,
+    /// What the sequences are drawn from [default: 1].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The number of the first sequence [default: 0].
+    #[arg(long, value_name = "N")]
+    first: Option<u64>,
+    /// How many sequences [default: 10000].
+    #[arg(long, value_name = "N")]
+    sequences: Option<u64>,
+    /// The consensus protocol of Quorate: raft or paxos [default: raft].
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+    /// What the sequences are about: kv, txn, compact, lease, watch [default: all].
+    #[arg(long, value_name = "LIST")]
+    topics: Option<String>,
+    /// Pairs of servers that work side by side [default: 4].
+    #[arg(long, value_name = "N")]
+    pairs: Option<u64>,
+}
+
+impl Arguments {
+    fn flags(&self) -> Vec<String> {
+        let number = |name: &str, value: Option<u64>| value.map(|it| format!("--{name}={it}"));
+        let text =
+            |name: &str, value: &Option<String>| value.as_ref().map(|it| format!("--{name}={it}"));
+        let flags = [
+            number("seed", self.seed),
+            number("first", self.first),
+            number("sequences", self.sequences),
+            text("engine", &self.engine),
+            text("topics", &self.topics),
+            number("pairs", self.pairs),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
+
+/// Runs the comparison that is asked for.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let flags = arguments.flags();
+    compare(workspace, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Both programs are release builds, so that a run takes minutes.
+fn compare(workspace: &Workspace, flags: &[&str]) -> Result<()> {
+    let build = ["build", "--locked", "--release", "--package"];
+    workspace.run(&cargo(), &[&build[..], &["quorate-cli"]].concat())?;
+    let run = ["run", "--locked", "--quiet", "--release", "--package", "quorate-versus", "--"];
+    let differences = ["--differences", "docs/etcd-differences.toml"];
+    workspace.run(&cargo(), &[&run[..], &differences, flags].concat())
+}
