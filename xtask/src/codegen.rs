@@ -1,4 +1,5 @@
-//! Compiles `proto/` to Rust, without `protoc` and without a `build.rs`.
+//! Compiles `proto/` to Rust, without `protoc` and without a `build.rs`, and to the descriptors by
+//! which the JSON gateway reads messages.
 //!
 //! The result is committed, so that building the project needs neither, and a change of the
 //! interface is reviewed like any other code. `--check` fails when the committed files are not what
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use protox::prost_reflect::prost::Message;
 use tonic_prost_build::FileDescriptorSet;
 
 use crate::workspace::Workspace;
@@ -29,8 +31,11 @@ const GENERATED: &str = "crates/etcdapi/src/gen";
 /// Line 1 of each generated file.
 const HEADER: &str = "//! Generated from `proto/` by `cargo xtask codegen`; do not edit.\n\n";
 
+/// Name of the file that describes every message and service, as protobuf encodes it.
+const DESCRIPTORS: &str = "descriptors.binpb";
+
 /// Generated files by name.
-type Files = BTreeMap<String, String>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// What to do with the generated code.
 #[derive(clap::Args)]
@@ -62,15 +67,25 @@ fn generate(workspace: &Workspace) -> Result<Files> {
         .bytes(".")
         .emit_rerun_if_changed(false)
         .out_dir(scratch.path())
-        .compile_fds(descriptors)?;
+        .compile_fds(descriptors.clone())?;
 
     let mut files = read_directory(scratch.path())?;
     for (name, text) in &mut files {
-        text.insert_str(0, HEADER);
+        text.splice(..0, HEADER.bytes());
         fs::write(scratch.path().join(name), &text)?;
     }
     format(workspace, scratch.path(), &files)?;
-    read_directory(scratch.path())
+    let mut files = read_directory(scratch.path())?;
+    files.insert(DESCRIPTORS.to_owned(), encode(descriptors));
+    Ok(files)
+}
+
+/// The descriptors without comments and places in the source, which nobody reads at run time.
+fn encode(mut descriptors: FileDescriptorSet) -> Vec<u8> {
+    for file in &mut descriptors.file {
+        file.source_code_info = None;
+    }
+    descriptors.encode_to_vec()
 }
 
 /// Reads the interface files and everything they import.
@@ -95,8 +110,8 @@ fn read_directory(directory: &Path) -> Result<Files> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().expect("a listed file has a name");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        files.insert(name.to_string_lossy().into_owned(), text);
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        files.insert(name.to_string_lossy().into_owned(), bytes);
     }
     Ok(files)
 }
@@ -107,8 +122,8 @@ fn write_directory(directory: &Path, files: &Files) -> Result<()> {
     for stale in read_directory(directory)?.keys().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(directory.join(stale))?;
     }
-    for (name, text) in files {
-        fs::write(directory.join(name), text)?;
+    for (name, bytes) in files {
+        fs::write(directory.join(name), bytes)?;
     }
     println!("{} files written to {GENERATED}", files.len());
     Ok(())

@@ -10,7 +10,7 @@ use protox::prost_reflect::prost_types::{
 use super::*;
 
 fn files(pairs: &[(&str, &str)]) -> Files {
-    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
 #[test]
