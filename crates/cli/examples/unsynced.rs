@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use quorate_server::{
-    Config, Disk, DiskFile, DiskLock, EngineKind, HttpUrl, LockError, OpenMode, RealDisk, Server,
-    parse_initial_cluster,
+    Config, Disk, DiskFile, DiskLock, EngineKind, HttpSettings, HttpUrl, LockError, OpenMode,
+    RealDisk, Server, parse_initial_cluster,
 };
 
 /// `quorate serve` without syncs.
@@ -56,6 +56,7 @@ impl Flags {
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
             watch_progress_notify_interval: Duration::from_mins(10),
+            http: HttpSettings::default(),
             engine: EngineKind::Raft,
             wal_segment_bytes: 64 << 20,
         })

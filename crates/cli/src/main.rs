@@ -5,6 +5,7 @@ mod connect;
 mod demo;
 mod environment;
 mod exit;
+mod http_flags;
 mod kv;
 mod lab;
 mod logging;

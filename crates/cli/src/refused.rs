@@ -28,7 +28,6 @@ const REFUSED: &[(&str, Absent)] = &[
     ("client-crl-file", Absent::Tls),
     ("client-key-file", Absent::Tls),
     ("experimental-peer-skip-client-san-verification", Absent::Tls),
-    ("host-whitelist", Absent::Auth),
     ("key-file", Absent::Tls),
     ("peer-auto-tls", Absent::Tls),
     ("peer-ca-file", Absent::Tls),

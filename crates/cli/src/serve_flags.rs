@@ -10,6 +10,7 @@ use quorate_server::{Config, ConfigError, EngineKind, HttpUrl, UrlError, parse_i
 
 use crate::connect::Timeout;
 use crate::exit::Failure;
+use crate::http_flags::HttpFlags;
 use crate::logging::{LogFormat, LogLevel};
 
 /// etcd's default of `--quota-backend-bytes`, which 0 stands for.
@@ -59,6 +60,8 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "DURATION", default_value = "10m", help_heading = "Member")]
     #[arg(alias = "experimental-watch-progress-notify-interval")]
     watch_progress_notify_interval: Timeout,
+    #[command(flatten)]
+    http: HttpFlags,
     /// Where the other members are told to go
     #[arg(long, value_name = "URLS", help_heading = "Cluster")]
     #[arg(default_value = "http://localhost:2380")]
@@ -200,6 +203,7 @@ impl ServeFlags {
             max_request_bytes: self.max_request_bytes,
             max_txn_ops: self.max_txn_ops,
             watch_progress_notify_interval: self.watch_progress_notify_interval.0,
+            http: self.http.into(),
             engine: self.engine.into(),
             wal_segment_bytes: self.wal_segment_bytes,
         };

@@ -1,6 +1,6 @@
 //! What a server is told when it starts, checked once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,10 +44,31 @@ pub struct Config {
     pub max_txn_ops: usize,
     /// How long a watch stays quiet before it is told its progress, if it asked for that.
     pub watch_progress_notify_interval: Duration,
+    /// What is offered over plain HTTP, and to whom.
+    pub http: HttpSettings,
     /// The consensus protocol.
     pub engine: EngineKind,
     /// Size of one log segment, in bytes.
     pub wal_segment_bytes: u64,
+}
+
+/// What is offered over plain HTTP on the client port, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Whether etcd's services are offered as JSON too, under `/v3`.
+    pub enable_grpc_gateway: bool,
+    /// Web pages of which origins may read what is answered; `*` stands for all.
+    pub cors: BTreeSet<String>,
+    /// By which names requests may call this member; `*` stands for all, as does an empty set.
+    pub host_whitelist: BTreeSet<String>,
+}
+
+/// As etcd's: everything, to everybody.
+impl Default for HttpSettings {
+    fn default() -> Self {
+        let all = BTreeSet::from(["*".to_owned()]);
+        Self { enable_grpc_gateway: true, cors: all.clone(), host_whitelist: all }
+    }
 }
 
 /// Why a configuration cannot work.

@@ -32,7 +32,7 @@ pub(crate) fn routes(client: Client) -> Router {
 }
 
 /// A gRPC method that does not exist here is told so in gRPC's own way.
-async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     if !content_type.starts_with(b"application/grpc") {
         return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();

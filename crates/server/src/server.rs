@@ -20,7 +20,9 @@ use tower::util::MapResponseLayer;
 use crate::api::{ClusterService, HealthService, KvService, MaintenanceService, WatchService};
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
+use crate::edge::{self, Edge};
 use crate::fatal::{Alarm, Failure};
+use crate::gateway;
 use crate::http;
 use crate::node::{Node, StartError};
 use crate::oversize;
@@ -167,7 +169,14 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
         .add_service(maintenance)
         .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
-    grpc.prepare().into_axum_router().layer(named).fallback_service(http::routes(client))
+    let grpc = grpc.prepare().into_axum_router().layer(named);
+    let mut http = http::routes(client);
+    if config.http.enable_grpc_gateway {
+        let services = grpc.clone().fallback(http::not_found);
+        http = http.merge(gateway::routes(services, limit));
+    }
+    let guarded = axum::middleware::from_fn_with_state(Edge::of(&config.http), edge::guard);
+    grpc.fallback_service(http.layer(guarded))
 }
 
 /// Accepts clients on one address.

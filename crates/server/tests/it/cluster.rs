@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_etcdapi::etcdserverpb::kv_client::KvClient;
-use quorate_server::{Config, HttpUrl, Server};
+use quorate_server::{Config, HttpSettings, HttpUrl, Server};
 use quorate_storage::{EngineKind, RealDisk};
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
@@ -24,8 +24,16 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 impl Cluster {
     /// Starts `count` members.
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, HttpSettings::default()).await
+    }
+
+    /// Starts `count` members with these settings.
+    pub(crate) async fn start_with(count: usize, http: HttpSettings) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let configs = configs(count, &directory);
+        let mut configs = configs(count, &directory);
+        for config in &mut configs {
+            config.http = http.clone();
+        }
         let servers = (0..count).map(|_| None).collect();
         let mut cluster = Self { configs, servers, _directory: directory };
         for member in 0..count {
@@ -89,6 +97,7 @@ fn configs(count: usize, directory: &TempDir) -> Vec<Config> {
             max_request_bytes: 1_572_864,
             max_txn_ops: 128,
             watch_progress_notify_interval: Duration::from_millis(200),
+            http: HttpSettings::default(),
             engine: EngineKind::Raft,
             wal_segment_bytes: 1 << 20,
         })

@@ -1,5 +1,7 @@
 //! Whole servers in one process: real sockets, threads and files, on ports the system chooses.
 
 mod cluster;
+mod gateway;
+mod http;
 mod serving;
 mod watching;

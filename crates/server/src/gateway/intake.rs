@@ -1,0 +1,191 @@
+//! Reads a request's body within limits: of a value's length, of the room that all bodies share,
+//! and of the time that a value may take once it has begun.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use quorate_etcdapi::ApiError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+
+use super::values::{Broken, Values};
+
+/// How long a value may take to arrive.
+const VALUE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A body that is being read.
+#[derive(Debug)]
+pub(super) struct Intake {
+    body: Body,
+    values: Values,
+    bytes_max: usize,
+    room: Room,
+    /// When the value under way must be there.
+    deadline: Instant,
+}
+
+impl Intake {
+    /// A body whose values have at most so many bytes, and which shares this room, in KiB.
+    pub(super) fn new(body: Body, bytes_max: usize, room: Arc<Semaphore>) -> Self {
+        let values = Values::new(bytes_max);
+        let room = Room { all: room, held: None };
+        Self { body, values, bytes_max, room, deadline: Instant::now() + VALUE_TIMEOUT }
+    }
+
+    /// Everything.
+    pub(super) async fn whole(mut self) -> Result<Bytes, Status> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.chunk_in_time().await? {
+            if self.bytes_max < whole.len() + chunk.len() {
+                return Err(self.too_long());
+            }
+            self.room.fit(whole.len() + chunk.len())?;
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The next JSON object, `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            match self.values.next() {
+                Ok(Some(value)) => {
+                    self.room.fit(self.values.len())?;
+                    return Ok(Some(value));
+                }
+                Ok(None) => {}
+                Err(Broken::TooLong) => return Err(self.too_long()),
+                Err(Broken::NotAnObject) => {
+                    return Err(Status::invalid_argument(
+                        "the body is not a series of JSON objects",
+                    ));
+                }
+            }
+            let Some(chunk) = self.chunk().await? else { return self.end() };
+            self.values.push(&chunk);
+            self.room.fit(self.values.len())?;
+        }
+    }
+
+    fn end(&self) -> Result<Option<Bytes>, Status> {
+        if self.values.is_within() {
+            return Err(Status::invalid_argument("the body ends within a JSON object"));
+        }
+        Ok(None)
+    }
+
+    /// More of the body. Between two objects there is no hurry.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.values.is_within() {
+            return self.chunk_in_time().await;
+        }
+        let chunk = self.read().await;
+        self.deadline = Instant::now() + VALUE_TIMEOUT;
+        chunk
+    }
+
+    async fn chunk_in_time(&mut self) -> Result<Option<Bytes>, Status> {
+        let chunk = timeout_at(self.deadline, self.read()).await;
+        chunk.unwrap_or_else(|_| {
+            let seconds = VALUE_TIMEOUT.as_secs();
+            Err(Status::deadline_exceeded(format!("the body did not arrive within {seconds}s")))
+        })
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|_| Status::cancelled("the body broke off"))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    fn too_long(&self) -> Status {
+        let bytes_max = self.bytes_max;
+        Status::resource_exhausted(format!("the JSON of a request exceeds {bytes_max} bytes"))
+    }
+}
+
+/// A body's part of the room for all bodies.
+#[derive(Debug)]
+struct Room {
+    all: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Holds as much as these bytes need.
+    fn fit(&mut self, bytes: usize) -> Result<(), Status> {
+        let needed = bytes.div_ceil(1024);
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if needed < held {
+            // What is split off is given back.
+            let _ = self.held.as_mut().and_then(|permit| permit.split(held - needed));
+            return Ok(());
+        }
+        let more = u32::try_from(needed - held).unwrap_or(u32::MAX);
+        let more = self.all.clone().try_acquire_many_owned(more);
+        let more = more.map_err(|_| Status::from(ApiError::TooManyRequests))?;
+        match &mut self.held {
+            Some(permit) => permit.merge(more),
+            None => self.held = Some(more),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Code;
+
+    fn intake(body: Body, room: &Arc<Semaphore>) -> Intake {
+        Intake::new(body, 4096, room.clone())
+    }
+
+    #[tokio::test]
+    async fn room_is_held_while_a_body_is_read_and_then_given_back() {
+        let room = Arc::new(Semaphore::new(3));
+        let mut values = intake(Body::from(vec![b'{'; 2048]), &room);
+        assert_eq!(values.next().await.unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(room.available_permits(), 1);
+        let refused = intake(Body::from(vec![b' '; 2048]), &room).whole().await.unwrap_err();
+        assert_eq!(refused.message(), "etcdserver: too many requests");
+        drop(values);
+        assert_eq!(intake(Body::from(vec![b' '; 2048]), &room).whole().await.unwrap().len(), 2048);
+        assert_eq!(room.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_is_refused() {
+        let room = Arc::new(Semaphore::new(100));
+        let long = || Body::from(vec![b'{'; 4097]);
+        let refused = intake(long(), &room).whole().await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        let refused = intake(long(), &room).next().await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up_and_a_silent_stream_is_not() {
+        let room = Arc::new(Semaphore::new(100));
+        let endless = |text: &'static str| {
+            let chunks = tokio_stream::once(Ok::<_, std::io::Error>(text));
+            Body::from_stream(tokio_stream::StreamExt::chain(chunks, tokio_stream::pending()))
+        };
+        let refused = intake(endless("{"), &room).whole().await.unwrap_err();
+        assert_eq!(refused.code(), Code::DeadlineExceeded);
+        let refused = intake(endless("{"), &room).next().await.unwrap_err();
+        assert_eq!(refused.code(), Code::DeadlineExceeded);
+        let mut silent = intake(endless("{}"), &room);
+        assert_eq!(silent.next().await.unwrap().unwrap(), "{}");
+        let waited = tokio::time::timeout(10 * VALUE_TIMEOUT, silent.next()).await;
+        assert!(waited.is_err(), "it goes on waiting");
+    }
+}
