@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::ranges::Coverage;
 use crate::rules::{Rule, Rules};
-use crate::trace::{Reason, TraceEvent, What};
+use crate::trace::{Reason, What};
 
 impl<R: Rules> Paxos<R> {
     /// Counts the votes that came since the last drain: a value is chosen when a phase-2 quorum has
@@ -22,17 +22,39 @@ impl<R: Rules> Paxos<R> {
         if leader.news.is_empty() {
             return;
         }
+        self.count_prefix();
+        self.count_beyond();
+        self.advance_chosen(Reason::QuorumReached);
+    }
+
+    /// Counts the prefix without gaps, as far as each configuration rules.
+    fn count_prefix(&mut self) {
+        let (me, configurations) = (self.config.node, &self.configurations);
+        let State::Leader(leader) = &mut self.state else { return };
+        loop {
+            let first = leader.chosen.upto().next();
+            let reached = configurations.phase2_at(first).highest_reached(Index::ZERO, |node| {
+                coverage(leader, me, node).map_or(Index::ZERO, Coverage::upto)
+            });
+            let ruled_upto = configurations.ruled_upto(first);
+            let end = ruled_upto.map_or(reached, |last| last.min(reached));
+            leader.chosen.raise(end.max(leader.floor));
+            // Under the next members the same votes may reach further.
+            if end < first || ruled_upto != Some(end) {
+                return;
+            }
+        }
+    }
+
+    /// Counts what came above a gap.
+    fn count_beyond(&mut self) {
+        let (me, configurations) = (self.config.node, &self.configurations);
+        let State::Leader(leader) = &mut self.state else { return };
         let news = core::mem::take(&mut leader.news);
-        let me = self.config.node;
-        let quorum = &self.configurations.quorums().phase2;
-        let prefix = quorum.highest_reached(Index::ZERO, |node| {
-            coverage(leader, me, node).map_or(Index::ZERO, Coverage::upto)
-        });
-        leader.chosen.raise(prefix.max(leader.floor));
         let beyond = leader.chosen.upto();
         for span in news.into_iter().filter(|span| beyond < span.last) {
             let has = |index| {
-                quorum.is_reached(|node| {
+                configurations.phase2_at(index).is_reached(|node| {
                     coverage(leader, me, node).is_some_and(|votes| votes.has(index))
                 })
             };
@@ -41,11 +63,10 @@ impl<R: Rules> Paxos<R> {
             for index in chosen {
                 if !leader.chosen.has(index) {
                     leader.chosen.insert(Span::one(index));
-                    self.effects.trace.push(chosen_out_of_order(index));
+                    self.effects.trace(What::Chosen { index }, Reason::QuorumReached);
                 }
             }
         }
-        self.advance_chosen(Reason::QuorumReached);
     }
 
     /// Whether the value this node holds for a slot is known to be the chosen one: it was learned,
@@ -174,8 +195,4 @@ fn coverage(leader: &Leader, me: NodeId, node: NodeId) -> Option<&Coverage> {
         return Some(&leader.own);
     }
     leader.tenure.peers.get(&node).map(|peer| &peer.votes)
-}
-
-fn chosen_out_of_order(index: Index) -> TraceEvent {
-    TraceEvent { what: What::Chosen { index }, reason: Reason::QuorumReached }
 }

@@ -208,7 +208,8 @@ impl<R: Rules> Paxos<R> {
 
     fn count_answers(&mut self) {
         let State::Seeker(seeker) = &self.state else { return };
-        match self.configurations.quorums().phase1.tally(&seeker.answers) {
+        let first = self.slots.chosen().next();
+        match self.configurations.phase1_tally(first, &seeker.answers) {
             Tally::Pending => {}
             Tally::Won => self.become_candidate(Reason::NoLeader),
             Tally::Lost => {

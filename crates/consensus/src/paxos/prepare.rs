@@ -236,7 +236,7 @@ impl<R: Rules> Paxos<R> {
     pub(super) fn recover(&mut self) {
         let State::Candidate(candidate) = &self.state else { return };
         let is_whole = |node| candidate.reports.get(&node).is_some_and(Report::is_whole);
-        if !self.configurations.quorums().phase1.is_reached(is_whole) {
+        if !self.configurations.phase1_is_reached(candidate.base, is_whole) {
             return;
         }
         let whole = candidate.reports.iter().filter(|(_, report)| report.is_whole());

@@ -51,7 +51,8 @@ impl<R: Rules> Paxos<R> {
     /// Releases the reads whose confirmation a quorum has answered.
     pub(super) fn release_reads(&mut self) {
         let State::Leader(leader) = &mut self.state else { return };
-        let (quorum, me) = (&self.configurations.quorums().phase2, self.config.node);
+        let quorum = self.configurations.phase2_at(self.slots.chosen().next());
+        let me = self.config.node;
         leader.tenure.release_reads(quorum, me, &self.rules, &mut self.effects);
     }
 }

@@ -291,11 +291,8 @@ impl<R: Rules> Paxos<R> {
     /// When this leader will have been without answers from a quorum for an election timeout.
     pub(super) fn quorum_lost_at(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
-        leader.tenure.quorum_lost_at(
-            &self.configurations.quorums().phase2,
-            &self.config,
-            &self.rules,
-        )
+        let quorum = self.configurations.phase2_at(self.slots.chosen().next());
+        leader.tenure.quorum_lost_at(quorum, &self.config, &self.rules)
     }
 
     /// The time came for something a leader does by itself.

@@ -78,7 +78,7 @@ impl<R: Rules> Paxos<R> {
         assert!(meta.index <= self.delivery.applied(), "compacted beyond what is applied");
         assert!(meta.index <= self.slots.chosen(), "compacted beyond what is chosen");
         assert!(
-            *self.configurations.members_at(meta.index) == meta.members,
+            *self.configurations.members_at(meta.index.next()) == meta.members,
             "compacted with another configuration than the log's"
         );
         self.slots.compact(meta.index);

@@ -4,7 +4,7 @@ use super::Raft;
 use crate::entry::Meta;
 use crate::ids::{Index, ProposalId};
 use crate::members::{Change, Members};
-use crate::outcome::{Outcome, Proposed, Refusal};
+use crate::outcome::Refusal;
 use crate::quorum::Quorum;
 use crate::rules::Rules;
 use crate::write::Recovered;
@@ -80,7 +80,6 @@ impl<R: Rules> Raft<R> {
 
     /// A client's change of the configuration, which this engine does not offer.
     pub(super) fn on_reconfigure(&mut self, id: ProposalId, _change: &Change) {
-        let result = Proposed::Refused(Refusal::Unsupported);
-        self.effects.outcomes.push(Outcome::Proposal { id, result });
+        self.effects.refuse(id, Refusal::Unsupported);
     }
 }
