@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use quorate_server::{
-    Config, Disk, DiskFile, DiskLock, EngineKind, HttpSettings, HttpUrl, LockError, OpenMode,
-    RealDisk, Server, parse_initial_cluster,
+    Config, Disk, DiskFile, DiskLock, EngineKind, HttpSettings, HttpUrl, LockError, MetricsDetail,
+    OpenMode, RealDisk, Server, parse_initial_cluster,
 };
 
 /// `quorate serve` without syncs.
@@ -59,6 +59,8 @@ impl Flags {
             http: HttpSettings::default(),
             engine: EngineKind::Raft,
             wal_segment_bytes: 64 << 20,
+            listen_metrics_urls: Vec::new(),
+            metrics: MetricsDetail::Basic,
         })
     }
 }

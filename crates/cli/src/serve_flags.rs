@@ -6,7 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use quorate_server::{Config, ConfigError, EngineKind, HttpUrl, UrlError, parse_initial_cluster};
+use quorate_server::{
+    Config, ConfigError, EngineKind, HttpUrl, MetricsDetail, UrlError, parse_initial_cluster,
+};
 
 use crate::connect::Timeout;
 use crate::exit::Failure;
@@ -36,6 +38,12 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "URLS", help_heading = "Member")]
     #[arg(default_value = "http://localhost:2380")]
     listen_peer_urls: Urls,
+    /// Where to serve metrics and health besides the client URLs
+    #[arg(long, value_name = "URLS", help_heading = "Member")]
+    listen_metrics_urls: Option<Urls>,
+    /// Whether to measure how long each request takes, too
+    #[arg(long, value_name = "DETAIL", default_value = "basic", help_heading = "Member")]
+    metrics: Detail,
     /// How often an idle leader speaks, in milliseconds
     #[arg(long, value_name = "MS", default_value = "100", help_heading = "Member")]
     heartbeat_interval: u64,
@@ -128,6 +136,24 @@ enum ClusterState {
     Existing,
 }
 
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Detail {
+    /// Counts
+    Basic,
+    /// Histograms of requests, too
+    Extensive,
+}
+
+impl From<Detail> for MetricsDetail {
+    fn from(detail: Detail) -> Self {
+        match detail {
+            Detail::Basic => Self::Basic,
+            Detail::Extensive => Self::Extensive,
+        }
+    }
+}
+
 /// The consensus protocol's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineName {
@@ -206,6 +232,8 @@ impl ServeFlags {
             http: self.http.into(),
             engine: self.engine.into(),
             wal_segment_bytes: self.wal_segment_bytes,
+            listen_metrics_urls: self.listen_metrics_urls.map(|urls| urls.0).unwrap_or_default(),
+            metrics: self.metrics.into(),
         };
         config.validate().map_err(Failure::usage)?;
         Ok(config)

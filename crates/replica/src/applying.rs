@@ -16,6 +16,7 @@ use quorate_kv::{
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
 use crate::compaction::{CommitPolicy, Compaction};
+use crate::counts::Counts;
 use crate::incoming::{Incoming, Reaction};
 use crate::meta::{members_to_bytes, meta_of};
 use crate::outgoing::Outgoing;
@@ -40,6 +41,7 @@ pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
     applied_told: u64,
     backlog_told: u64,
     wish_told: Option<Command>,
+    counts: Counts,
     has_compaction_work: bool,
     is_installing: bool,
 }
@@ -87,6 +89,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             applied_told,
             backlog_told: 0,
             wish_told: None,
+            counts: Counts::default(),
             has_compaction_work: true,
             is_installing: false,
             store,
@@ -118,6 +121,11 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     /// The state machine, for questions that change nothing.
     pub fn store(&self) -> &Store<R> {
         &self.store
+    }
+
+    /// What was applied since the start.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The last applied position.
@@ -167,6 +175,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         }
         let result = self.store.apply(context, &command)?;
         self.has_compaction_work |= is_compaction;
+        self.counts.on_applied(&result);
         let Some(ticket) = ticket else { return Ok(()) };
         match (&command, result) {
             (Command::Compact(compact), Ok(response)) if compact.physical => {

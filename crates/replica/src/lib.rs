@@ -8,6 +8,7 @@
 mod applying;
 mod applying_io;
 mod compaction;
+mod counts;
 mod forwards;
 mod incoming;
 mod limits;
@@ -26,6 +27,7 @@ mod wish;
 pub use applying::Applying;
 pub use applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
 pub use compaction::CommitPolicy;
+pub use counts::Counts;
 pub use incoming::StagingOp;
 pub use limits::Limits;
 pub use meta::{members_to_bytes, meta_of};

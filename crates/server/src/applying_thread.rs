@@ -7,16 +7,22 @@ use std::time::Duration;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Entry, Index, Meta};
 use quorate_kv::{Damage, Strict};
-use quorate_replica::{Applying, ApplyingEffects, Note, OrderingInput, ReadRequest};
+use quorate_replica::{
+    Answer, Applying, ApplyingEffects, Note, OrderingInput, ReadRequest, ReadResponse,
+};
 
 use crate::clock::Clock;
 use crate::fatal::{Alarm, Failure};
+use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
 use crate::watching::Streams;
 
 /// Most messages taken between two looks at what follows from them.
 const BATCH_MAX: usize = 1024;
+
+/// Applying that takes longer is counted as slow, as in etcd.
+const APPLY_SLOW: Duration = Duration::from_millis(100);
 
 /// The applying half and its surroundings.
 pub(crate) struct ApplyingThread<M> {
@@ -31,6 +37,7 @@ pub(crate) struct ApplyingThread<M> {
     pub(crate) read_timeout: Duration,
     pub(crate) waiting: Waiting<Waiter>,
     pub(crate) streams: Streams,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Whether the thread goes on.
@@ -67,12 +74,15 @@ impl<M: Send + 'static> ApplyingThread<M> {
             Err(RecvTimeoutError::Timeout) => Flow::Continue,
             Err(RecvTimeoutError::Disconnected) => Flow::Stop,
         };
+        let mut taken = 1;
         for _ in 0..BATCH_MAX {
             let Ok(message) = self.inbox.try_recv() else { break };
+            taken += 1;
             if self.take(message)? == Flow::Stop {
                 flow = Flow::Stop;
             }
         }
+        self.metrics.threads.applying_turn.observe(taken);
         let effects = self.applying.effects(self.clock.now())?;
         self.perform(effects);
         Ok(flow)
@@ -106,9 +116,17 @@ impl<M: Send + 'static> ApplyingThread<M> {
 
     fn apply(&mut self, entries: Vec<(Entry, Option<Waiter>)>) -> Result<(), Damage> {
         let now = self.clock.now();
+        let count = entries.len() as u64;
         for (entry, waiter) in entries {
             let ticket = waiter.map(|waiter| self.waiting.admit(waiter));
             self.applying.apply(now, &entry, ticket)?;
+        }
+        let took = self.clock.now().since(now);
+        let threads = &self.metrics.threads;
+        threads.apply_batch.observe(count);
+        threads.apply_seconds.observe_duration(took);
+        if APPLY_SLOW <= took {
+            threads.apply_slow.increment();
         }
         Ok(())
     }
@@ -125,7 +143,8 @@ impl<M: Send + 'static> ApplyingThread<M> {
         self.to_store(ToStore::Activate(meta));
     }
 
-    fn figures(&self) -> Figures {
+    fn figures(&mut self) -> Figures {
+        let watches = self.applying.watches().count();
         let store = self.applying.store();
         Figures {
             sizes: store.sizes(),
@@ -133,11 +152,20 @@ impl<M: Send + 'static> ApplyingThread<M> {
             state_hash: store.state_hash(),
             revision: store.revision(),
             attributes: store.attributes().clone(),
+            compacted: store.compacted(),
+            uncommitted_bytes: store.uncommitted_bytes(),
+            watches,
+            watch_streams: self.streams.count(),
+            watch_events: self.streams.told(),
+            counts: self.applying.counts(),
         }
     }
 
     fn perform(&mut self, effects: ApplyingEffects) {
         for (ticket, answer) in effects.answers {
+            if let Answer::Read(Ok(ReadResponse::Range(_))) = answer {
+                self.metrics.requests.ranges.increment();
+            }
             // The client may have gone.
             let _ = self.waiting.take(ticket).send(Ok(answer));
         }
@@ -148,6 +176,7 @@ impl<M: Send + 'static> ApplyingThread<M> {
             self.peers.send(to, PeerMessage::Snapshot(message));
         }
         for note in effects.notes {
+            self.observe(&note);
             // The ordering thread is gone only when the node stops.
             let _ = self.ordering.send(input_of(note).into());
         }
@@ -156,6 +185,18 @@ impl<M: Send + 'static> ApplyingThread<M> {
         }
         if !effects.staging.is_empty() {
             self.to_store(ToStore::Stage(effects.staging));
+        }
+    }
+
+    fn observe(&self, note: &Note) {
+        match note {
+            Note::SnapshotSent { to, .. } => {
+                self.metrics.peers.of(*to).inspect(|peer| peer.snapshots_sent.increment());
+            }
+            Note::SnapshotFailed { to } => {
+                self.metrics.peers.of(*to).inspect(|peer| peer.snapshots_failed.increment());
+            }
+            _ => {}
         }
     }
 

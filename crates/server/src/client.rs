@@ -15,6 +15,7 @@ use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
+use crate::metrics::{Cause, Metrics};
 use crate::ordering_thread::Shared;
 use crate::waiter::{Ask, End, Figures, Order, ToApplying};
 use crate::watching::WatchClient;
@@ -47,6 +48,7 @@ struct Inner {
     node: NodeId,
     config: Config,
     members: Members,
+    metrics: Arc<Metrics>,
     /// Streams of watches opened so far.
     streams: AtomicU64,
 }
@@ -68,6 +70,7 @@ impl Client {
         ordering: Arc<dyn Order>,
         applying: Sender<ToApplying>,
         shared: Arc<Shared>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let inner = Inner {
             ordering,
@@ -79,6 +82,7 @@ impl Client {
             node: config.node(),
             config: config.clone(),
             members,
+            metrics,
             streams: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -92,6 +96,16 @@ impl Client {
     /// The members.
     pub(crate) fn members(&self) -> &Members {
         &self.inner.members
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// Leaders seen since the start.
+    pub(crate) fn leader_changes(&self) -> u64 {
+        self.inner.shared.leader_changes.load(Memory::Relaxed)
     }
 
     /// This member.
@@ -121,7 +135,10 @@ impl Client {
             return Err(ApiError::RequestTooLarge);
         }
         let _permits = self.admit(bytes.len())?;
-        match self.order(|waiter| Ask::Write { command: bytes, waiter }).await? {
+        let metrics = &self.inner.metrics.requests;
+        let _pending = metrics.begin_write();
+        let answered = self.order(|waiter| Ask::Write { command: bytes, waiter }).await;
+        match answered.inspect_err(|_| metrics.writes_failed.increment())? {
             Answer::Command(result) => result.map_err(ApiError::from),
             answer @ (Answer::Read(_) | Answer::Behind) => unreachable!("to a command: {answer:?}"),
         }
@@ -135,12 +152,18 @@ impl Client {
     ) -> Result<ReadResponse, ApiError> {
         let _permits = self.admit(0)?;
         let answer = match freshness {
-            Freshness::Linearizable => self.order(|waiter| Ask::Read { request, waiter }).await?,
+            Freshness::Linearizable => {
+                let answered = self.order(|waiter| Ask::Read { request, waiter }).await;
+                answered.inspect_err(|_| self.inner.metrics.requests.reads_failed.increment())?
+            }
             Freshness::Local => self.ask_locally(request).await?,
         };
         match answer {
             Answer::Read(result) => result.map_err(|error: CommandError| error.into()),
-            Answer::Behind => Err(ApiError::TimeoutWaitingForApply),
+            Answer::Behind => {
+                self.inner.metrics.requests.on_unanswered(Cause::Behind);
+                Err(ApiError::TimeoutWaitingForApply)
+            }
             answer @ Answer::Command(_) => unreachable!("to a read: {answer:?}"),
         }
     }
@@ -184,6 +207,13 @@ impl Client {
         sizes.sum::<u64>().cast_signed()
     }
 
+    /// How many files the log has, those reserved for later left out.
+    pub(crate) fn log_segments(&self) -> usize {
+        let files = std::fs::read_dir(self.inner.config.data_dir.join("wal"));
+        let names = files.into_iter().flatten().flatten().map(|file| file.path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "wal")).count()
+    }
+
     /// How the state machine is.
     pub(crate) async fn figures(&self) -> Result<Figures, ApiError> {
         let (answer, asked) = oneshot::channel();
@@ -197,7 +227,11 @@ impl Client {
     ) -> Result<Answer, ApiError> {
         let (waiter, ended) = oneshot::channel();
         self.inner.ordering.ask(ask(waiter));
-        ended.await.map_err(|_| ApiError::Stopped)?.map_err(error_of)
+        let ended = ended.await.map_err(|_| ApiError::Stopped)?;
+        if let Some(cause) = ended.as_ref().err().and_then(Cause::of) {
+            self.inner.metrics.requests.on_unanswered(cause);
+        }
+        ended.map_err(error_of)
     }
 
     async fn ask_locally(&self, request: ReadRequest) -> Result<Answer, ApiError> {
@@ -210,7 +244,10 @@ impl Client {
     /// Room for one more request, or a definite refusal.
     fn admit(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
         let kib = u32::try_from(bytes >> 10).map_err(|_| ApiError::RequestTooLarge)?;
-        let full = |_| ApiError::TooManyRequests;
+        let full = |_| {
+            self.inner.metrics.requests.on_unanswered(Cause::Busy);
+            ApiError::TooManyRequests
+        };
         let request = self.inner.requests.clone().try_acquire_owned().map_err(full)?;
         let room = self.inner.writes_kib.clone().try_acquire_many_owned(kib).map_err(full)?;
         Ok([request, room])

@@ -50,6 +50,20 @@ pub struct Config {
     pub engine: EngineKind,
     /// Size of one log segment, in bytes.
     pub wal_segment_bytes: u64,
+    /// Where metrics and health are served besides the client URLs, and nothing else is.
+    pub listen_metrics_urls: Vec<HttpUrl>,
+    /// How much is measured.
+    pub metrics: MetricsDetail,
+}
+
+/// How much is measured of each request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsDetail {
+    /// Counts.
+    #[default]
+    Basic,
+    /// How long each took, too.
+    Extensive,
 }
 
 /// What is offered over plain HTTP on the client port, and to whom.

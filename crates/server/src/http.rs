@@ -12,6 +12,7 @@ use quorate_replica::ReadRequest;
 use serde_json::json;
 
 use crate::client::{Client, Freshness};
+use crate::metrics;
 use crate::version;
 
 /// The key that health checks read, as etcd's do. It need not exist.
@@ -22,13 +23,24 @@ pub(crate) fn routes(client: Client) -> Router {
     Router::new()
         .route("/version", get(versions))
         .route("/quorate/status", get(status))
+        .merge(observing())
+        .fallback(not_found)
+        .with_state(client)
+}
+
+/// What `--listen-metrics-urls` serves: metrics and health, and nothing else.
+pub(crate) fn observing_routes(client: Client) -> Router {
+    observing().with_state(client)
+}
+
+fn observing() -> Router<Client> {
+    Router::new()
         .route("/health", get(health))
         .route("/livez", get(livez))
         .route("/livez/{check}", get(livez_one))
         .route("/readyz", get(readyz))
         .route("/readyz/{check}", get(readyz_one))
-        .fallback(not_found)
-        .with_state(client)
+        .merge(metrics::routes())
 }
 
 /// A gRPC method that does not exist here is told so in gRPC's own way.
@@ -104,6 +116,7 @@ async fn health(State(client): State<Client>, parameters: Parameters) -> Respons
     let excluded = values(&parameters, "exclude");
     let is_serializable = values(&parameters, "serializable").contains("true");
     let problem = find_problem(&client, &excluded, is_serializable).await;
+    client.metrics().health.on_checked(problem.as_deref());
     let (status, health, reason) = match problem {
         None => (StatusCode::OK, "true", String::new()),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, "false", reason),

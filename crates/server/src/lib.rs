@@ -15,6 +15,7 @@ mod gateway;
 mod http;
 mod log_thread;
 mod member;
+mod metrics;
 mod node;
 mod ordering_thread;
 mod oversize;
@@ -27,7 +28,7 @@ mod version;
 mod waiter;
 mod watching;
 
-pub use config::{Config, ConfigError, HttpSettings, parse_initial_cluster};
+pub use config::{Config, ConfigError, HttpSettings, MetricsDetail, parse_initial_cluster};
 pub use fatal::Failure;
 pub use node::StartError;
 pub use peers::KnownError;

@@ -1,5 +1,6 @@
 //! The thread that makes the log durable: everything that waits goes into one write and one sync.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use quorate_replica::OrderingInput;
 use quorate_storage::{Progress, Reservation, Wal, WalError};
 
 use crate::fatal::{Alarm, Failure};
+use crate::metrics::Metrics;
 use crate::waiter::{ToLog, ToOrdering};
 
 /// How often a full disk is tried again.
@@ -26,6 +28,7 @@ pub(crate) struct LogThread<M> {
     /// Batches that are not durable yet, in order.
     waiting: Vec<WriteBatch>,
     storage: StorageState,
+    metrics: Arc<Metrics>,
     is_stopping: bool,
 }
 
@@ -37,6 +40,7 @@ impl<M: Send + 'static> LogThread<M> {
         ordering: Sender<ToOrdering<M>>,
         reserver: Sender<Box<Reservation>>,
         alarm: Alarm,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             wal,
@@ -46,6 +50,7 @@ impl<M: Send + 'static> LogThread<M> {
             alarm,
             waiting: Vec::new(),
             storage: StorageState::Writable,
+            metrics,
             is_stopping: false,
         }
     }
@@ -102,9 +107,11 @@ impl<M: Send + 'static> LogThread<M> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        match self.wal.append(&self.waiting) {
+        let writes: usize = self.waiting.iter().map(|batch| batch.writes.len()).sum();
+        match self.metrics.threads.log_sync.time(|| self.wal.append(&self.waiting)) {
             Ok(write) => {
                 self.waiting.clear();
+                self.metrics.threads.log_batch.observe(writes as u64);
                 self.tell(OrderingInput::Persisted(write));
                 Ok(())
             }

@@ -26,6 +26,7 @@ use crate::fatal::Alarm;
 use crate::fetcher::{self, FetchOrder};
 use crate::log_thread::{LogThread, run_reserver};
 use crate::member::MemberDetails;
+use crate::metrics::Metrics;
 use crate::ordering_thread::{OrderingThread, Outlets, Shared};
 use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all};
 use crate::store_thread::StoreThread;
@@ -126,7 +127,8 @@ impl Node {
             Known::open(disk, &config.data_dir, alarm.clone()).map_err(StartError::Known)?;
         let members = opened.recovered.meta.members.clone();
         let urls = peer_urls(&members, identity.node);
-        let (peers, dials) = Peers::<E::Message>::new(&urls);
+        let metrics = Arc::new(Metrics::new(&members, identity.node, config.metrics));
+        let (peers, dials) = Peers::<E::Message>::new(&urls, metrics.clone());
         let peers = Arc::new(peers);
 
         let queues = Queues::<E::Message>::new();
@@ -142,6 +144,7 @@ impl Node {
             ordering: queues.ordering.0.clone(),
             applying: queues.applying.0.clone(),
             alarm: alarm.clone(),
+            metrics: metrics.clone(),
         };
         let shared = Arc::new(Shared::default());
         let client = Client::new(
@@ -150,8 +153,9 @@ impl Node {
             Arc::new(queues.ordering.0.clone()),
             queues.applying.0.clone(),
             shared.clone(),
+            metrics.clone(),
         );
-        let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm };
+        let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm, metrics };
         let mut node = start_threads::<E>(parts, opened, queues, client)?;
         let listener = Listener { exchange: exchange.clone(), members: peers.hang_ups() };
         for socket in peer_listeners {
@@ -208,6 +212,7 @@ struct Parts<'a, M> {
     peers: Arc<Peers<M>>,
     shared: Arc<Shared>,
     alarm: Alarm,
+    metrics: Arc<Metrics>,
 }
 
 fn open(config: &Config, disk: Arc<dyn Disk>, entropy: u64) -> Result<Opened, StartError> {
@@ -280,7 +285,7 @@ fn start_threads<E: ServedEngine>(
     client: Client,
 ) -> Result<Node, StartError> {
     let clock = Clock::start();
-    let Parts { config, entropy, peers, shared, alarm } = parts;
+    let Parts { config, entropy, peers, shared, alarm, metrics } = parts;
     let Opened { identity, wal, reader, records, installer, recovered, .. } = opened;
     let found = (identity, records.clone(), recovered);
     let (ordering, applying) = halves::<E>(config, entropy, clock, found)?;
@@ -297,6 +302,7 @@ fn start_threads<E: ServedEngine>(
         applying: to_applying.clone(),
         fetcher: to_fetcher.clone(),
         peers: peers.clone(),
+        metrics: metrics.clone(),
     };
     let ordering_thread =
         OrderingThread::new(ordering, clock, ordering_inbox, outlets, shared, alarm.clone());
@@ -311,6 +317,7 @@ fn start_threads<E: ServedEngine>(
         read_timeout: Limits::new(config.election_timeout).request_timeout,
         waiting: Waiting::default(),
         streams: Streams::default(),
+        metrics: metrics.clone(),
     };
     let store_thread = StoreThread {
         records,
@@ -320,9 +327,10 @@ fn start_threads<E: ServedEngine>(
         applying: to_applying.clone(),
         alarm: alarm.clone(),
         stopping: stopping.clone(),
+        metrics: metrics.clone(),
     };
     let log_thread =
-        LogThread::new(wal, log_inbox, to_ordering.clone(), to_reserver, alarm.clone());
+        LogThread::new(wal, log_inbox, to_ordering.clone(), to_reserver, alarm.clone(), metrics);
     let others = vec![
         spawn("log", move || log_thread.run())?,
         spawn_reserver(reserver_inbox, to_log.clone(), alarm.clone())?,

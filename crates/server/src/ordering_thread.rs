@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering as Memory};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use quorate_codec::peer::PeerMessage;
-use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, WriteId};
+use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, What, WriteId};
 use quorate_replica::{Ending, Ordering, OrderingEffects, OrderingInput, ReadRequest, Ticket};
 
 use crate::clock::Clock;
 use crate::fatal::Alarm;
 use crate::fetcher::FetchOrder;
+use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::waiter::{Ask, ToApplying, ToLog, ToOrdering, Waiter, Waiting};
 
@@ -34,6 +35,7 @@ pub(crate) struct Outlets<M> {
     pub(crate) applying: Sender<ToApplying>,
     pub(crate) fetcher: Sender<FetchOrder>,
     pub(crate) peers: Arc<Peers<M>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The ordering half and its surroundings.
@@ -106,10 +108,13 @@ impl<E: Engine> OrderingThread<E> {
             Some(message) => self.take(message),
             None => self.feed(OrderingInput::Wake),
         }
-        for _ in 0..BATCH_MAX {
-            let Ok(message) = self.inbox.try_recv() else { return };
+        let mut taken = 1;
+        while taken <= BATCH_MAX {
+            let Ok(message) = self.inbox.try_recv() else { break };
             self.take(message);
+            taken += 1;
         }
+        self.outlets.metrics.threads.ordering_turn.observe(taken as u64);
     }
 
     fn wait(&mut self, now: Instant) -> Option<ToOrdering<E::Message>> {
@@ -193,9 +198,13 @@ impl<E: Engine> OrderingThread<E> {
         for misbehaved in effects.misbehaved {
             let (peer, reason) = (misbehaved.peer, misbehaved.reason);
             tracing::warn!(%peer, reason, "a peer broke the protocol; its connection is closed");
+            self.outlets.metrics.threads.misbehaved.increment();
             self.outlets.peers.disconnect(peer);
         }
         for event in effects.trace {
+            if let What::Became { role, .. } = event.what {
+                self.outlets.metrics.threads.on_role(role);
+            }
             tracing::debug!(what = ?event.what, reason = ?event.reason, "engine");
         }
     }

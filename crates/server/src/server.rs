@@ -24,6 +24,7 @@ use crate::edge::{self, Edge};
 use crate::fatal::{Alarm, Failure};
 use crate::gateway;
 use crate::http;
+use crate::metrics::GrpcLayer;
 use crate::node::{Node, StartError};
 use crate::oversize;
 use crate::publish;
@@ -75,6 +76,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     failed: watch::Receiver<Option<Failure>>,
     client_addresses: Vec<SocketAddr>,
+    metrics_addresses: Vec<SocketAddr>,
 }
 
 impl Server {
@@ -89,20 +91,24 @@ impl Server {
         config.validate().map_err(ServeError::Config)?;
         let client_listeners = listen(&config.listen_client_urls).await?;
         let peer_listeners = listen(&config.listen_peer_urls).await?;
+        let metrics_listeners = listen(&config.listen_metrics_urls).await?;
         let client_addresses =
             client_listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let metrics_addresses =
+            metrics_listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let (alarm, failed) = Alarm::new();
         let node = Node::start(&config, disk, entropy, peer_listeners, alarm)
             .map_err(ServeError::Start)?;
         let (stop, stopped) = watch::channel(false);
         let routes = routes(node.client.clone(), &config, &stopped);
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let acceptor = Acceptor { routes, connections, stopped: stopped.clone() };
         for listener in client_listeners {
-            let acceptor = Acceptor {
-                routes: routes.clone(),
-                connections: connections.clone(),
-                stopped: stopped.clone(),
-            };
+            tokio::spawn(acceptor.clone().serve(listener));
+        }
+        let observing = http::observing_routes(node.client.clone());
+        for listener in metrics_listeners {
+            let acceptor = Acceptor { routes: observing.clone(), ..acceptor.clone() };
             tokio::spawn(acceptor.serve(listener));
         }
         tokio::spawn(publish::announce(node.client.clone(), stopped));
@@ -110,12 +116,17 @@ impl Server {
             name = %config.name, member = %node.client.node(), cluster = %config.cluster_id(),
             engine = %config.engine, "ready to serve client requests"
         );
-        Ok(Self { node, stop, failed, client_addresses })
+        Ok(Self { node, stop, failed, client_addresses, metrics_addresses })
     }
 
     /// Where clients are accepted.
     pub fn client_addresses(&self) -> &[SocketAddr] {
         &self.client_addresses
+    }
+
+    /// Where metrics and health are served besides.
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        &self.metrics_addresses
     }
 
     /// Waits until the server must stop against its will.
@@ -169,7 +180,8 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
         .add_service(maintenance)
         .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
-    let grpc = grpc.prepare().into_axum_router().layer(named);
+    let counted = GrpcLayer::new(client.metrics().grpc.clone());
+    let grpc = grpc.prepare().into_axum_router().layer(named).layer(counted);
     let mut http = http::routes(client);
     if config.http.enable_grpc_gateway {
         let services = grpc.clone().fallback(http::not_found);
@@ -180,6 +192,7 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
 }
 
 /// Accepts clients on one address.
+#[derive(Clone)]
 struct Acceptor {
     routes: Router,
     connections: Arc<Semaphore>,

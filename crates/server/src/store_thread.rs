@@ -12,6 +12,7 @@ use quorate_replica::{StagingFailed, StagingOp};
 use quorate_storage::{InstallError, Installer, Staging};
 
 use crate::fatal::{Alarm, Failure};
+use crate::metrics::Metrics;
 use crate::waiter::{SharedRecords, ToApplying, ToStore};
 
 /// How often a commit that found no room is tried again.
@@ -27,6 +28,7 @@ pub(crate) struct StoreThread {
     pub(crate) alarm: Alarm,
     /// Set when the node stops: what found no room is then left to the log.
     pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl StoreThread {
@@ -52,7 +54,8 @@ impl StoreThread {
     fn commit(&self, commit: &Commit) -> Result<(), Failure> {
         let mut is_warned = false;
         loop {
-            match self.records.commit(commit) {
+            let committed = self.metrics.threads.map_commit.time(|| self.records.commit(commit));
+            match committed {
                 Ok(()) => break,
                 Err(MapError::Io(ErrorKind::StorageFull)) => {
                     if !is_warned {
@@ -69,6 +72,8 @@ impl StoreThread {
                 Err(error) => return Err(Failure::Map(error.to_string())),
             }
         }
+        let records = commit.puts.len() + commit.removes.len();
+        self.metrics.threads.map_batch.observe(records as u64);
         self.tell(ToApplying::Committing(commit.id));
         Ok(())
     }

@@ -9,7 +9,7 @@ use quorate_codec::peer::SnapshotMessage;
 use quorate_consensus::{Entry, Index, Meta, NodeId, SendSnapshot, Status, WriteBatch};
 use quorate_kv::{Commit, CommitId, Records, Sizes, StateHash, Store, Strict};
 use quorate_replica::{
-    Answer, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket,
+    Answer, Counts, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket,
 };
 use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -108,6 +108,17 @@ pub(crate) struct Figures {
     pub(crate) revision: i64,
     /// What each member told of itself.
     pub(crate) attributes: BTreeMap<u64, Bytes>,
+    /// The compacted revision.
+    pub(crate) compacted: i64,
+    /// Bytes that the file has not taken yet.
+    pub(crate) uncommitted_bytes: u64,
+    /// Watches, and the streams they are on.
+    pub(crate) watches: usize,
+    pub(crate) watch_streams: usize,
+    /// Changes told to watches since the start.
+    pub(crate) watch_events: u64,
+    /// What was applied since the start.
+    pub(crate) counts: Counts,
 }
 
 /// For the thread that writes the disk map.

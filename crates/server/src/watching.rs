@@ -74,9 +74,20 @@ impl Drop for WatchClient {
 #[derive(Default)]
 pub(crate) struct Streams {
     open: BTreeMap<StreamId, Outlet>,
+    told: u64,
 }
 
 impl Streams {
+    /// Changes told on all of them so far.
+    pub(crate) fn told(&self) -> u64 {
+        self.told
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Does what a stream asks for.
     pub(crate) fn take(
         &mut self,
@@ -108,14 +119,22 @@ impl Streams {
 
     /// Gives a stream what waits for it, as far as its connection takes it. The rest goes out when
     /// that says so.
-    pub(crate) fn hand_out(&self, stream: StreamId, applying: &mut Applying<Strict>) {
+    pub(crate) fn hand_out(&mut self, stream: StreamId, applying: &mut Applying<Strict>) {
         let Some(outlet) = self.open.get(&stream) else { return };
         while let Ok(slot) = outlet.try_reserve() {
             let batch = applying.watches().take(stream, BATCH_BYTES);
             if batch.is_empty() {
                 return;
             }
+            self.told += batch.iter().map(changes_in).sum::<u64>();
             slot.send(batch);
         }
+    }
+}
+
+fn changes_in(response: &WatchResponse) -> u64 {
+    match response {
+        WatchResponse::Changes { changes, .. } => changes.len() as u64,
+        _ => 0,
     }
 }

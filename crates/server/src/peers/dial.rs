@@ -1,7 +1,7 @@
 //! Speaking to a peer: connect, shake hands, send what waits; when it breaks, again.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use quorate_codec::frame::{FrameDecoder, encode_frame};
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Dial, Exchange};
 use crate::fatal::Failure;
+use crate::metrics::Metrics;
 
 /// How long a connection and its handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -58,10 +59,11 @@ pub(super) async fn keep<M: Wire + Send + 'static>(mut dial: Dial<M>, exchange: 
                 pause = PAUSE_MIN;
                 let peer = dial.peer;
                 tracing::info!(%peer, channel = ?dial.channel, "connected to a peer");
-                let ended = speak(&mut dial, connection).await;
+                let ended = speak(&mut dial, connection, &exchange.metrics).await;
                 if ended.is_none() {
                     return;
                 }
+                exchange.metrics.peers.of(peer).inspect(|peer| peer.disconnected.increment());
                 if dial.channel == Channel::Messages {
                     let input = OrderingInput::Disconnected(peer);
                     let _ = exchange.ordering.send(input.into());
@@ -133,11 +135,14 @@ async fn connect_now<M: Send + 'static>(
     };
     let mut bytes = BytesMut::new();
     encode_frame(HANDSHAKE_VERSION, &hello, &mut bytes).expect("a hello is short");
+    let asked = Instant::now();
     stream.write_all(&bytes).await?;
     let (protocol, incarnation) = match read_reply(&mut stream).await? {
         HelloReply::Welcome { protocol, incarnation } => (protocol, incarnation),
         HelloReply::Refused(refusal) => return Err(Refused::Peer(refusal)),
     };
+    let took = asked.elapsed();
+    exchange.metrics.peers.of(dial.peer).inspect(|peer| peer.on_handshake(took));
     exchange
         .known
         .admit(dial.peer, incarnation)
@@ -161,7 +166,11 @@ async fn read_reply(stream: &mut TcpStream) -> io::Result<HelloReply> {
 }
 
 /// Sends what waits until the connection breaks. `None` when nobody can send any more.
-async fn speak<M: Wire + Send + 'static>(dial: &mut Dial<M>, connection: Connection) -> Option<()> {
+async fn speak<M: Wire + Send + 'static>(
+    dial: &mut Dial<M>,
+    connection: Connection,
+    metrics: &Metrics,
+) -> Option<()> {
     let Connection { stream, protocol } = connection;
     let (mut incoming, mut outgoing) = stream.into_split();
     let mut bytes = BytesMut::new();
@@ -183,6 +192,7 @@ async fn speak<M: Wire + Send + 'static>(dial: &mut Dial<M>, connection: Connect
         if outgoing.write_all(&bytes).await.is_err() {
             return Some(());
         }
+        metrics.peers.of(dial.peer).inspect(|peer| peer.sent_bytes.add(bytes.len() as u64));
         bytes.clear();
     }
 }

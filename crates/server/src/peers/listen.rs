@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Exchange;
+use crate::metrics::{Metrics, PeerCounts};
 use crate::ordering_thread::route;
 
 /// How long a caller may take to say who it is.
@@ -140,6 +141,7 @@ impl<M: Wire + Send + 'static> Listener<M> {
         let peer = hello.node;
         tracing::info!(%peer, channel = ?hello.channel, "a peer is connected");
         let hang_up = self.members[&peer].clone();
+        let _connected = Connected::begin(&self.exchange.metrics, peer);
         let ended = tokio::select! {
             ended = self.read(&mut stream, &mut decoder, peer, protocol) => ended,
             () = hang_up.notified() => Ok(()),
@@ -173,10 +175,34 @@ impl<M: Wire + Send + 'static> Listener<M> {
             if decoder.buffer_mut().spare_capacity_mut().len() < READ_BYTES / 4 {
                 decoder.buffer_mut().reserve(READ_BYTES);
             }
-            if stream.read_buf(decoder.buffer_mut()).await? == 0 {
+            let read = stream.read_buf(decoder.buffer_mut()).await?;
+            if read == 0 {
                 return Ok(());
             }
+            self.exchange
+                .metrics
+                .peers
+                .of(peer)
+                .inspect(|peer| peer.received_bytes.add(read as u64));
         }
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Connected<'a> {
+    counts: Option<&'a PeerCounts>,
+}
+
+impl<'a> Connected<'a> {
+    fn begin(metrics: &'a Metrics, peer: NodeId) -> Self {
+        let counts = metrics.peers.of(peer).inspect(|peer| peer.connected.increment());
+        Self { counts }
+    }
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.counts.inspect(|peer| peer.connected.decrement());
     }
 }
 

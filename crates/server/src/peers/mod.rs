@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::fatal::Alarm;
+use crate::metrics::Metrics;
 use crate::url::HttpUrl;
 use crate::waiter::{ToApplying, ToOrdering};
 
@@ -41,6 +42,7 @@ pub(crate) struct Self_ {
 #[derive(Debug)]
 pub(crate) struct Peers<M> {
     links: BTreeMap<NodeId, Link<M>>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub(crate) struct Exchange<M> {
     pub(crate) ordering: Sender<ToOrdering<M>>,
     pub(crate) applying: Sender<ToApplying>,
     pub(crate) alarm: Alarm,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl<M> Clone for Exchange<M> {
@@ -67,13 +70,17 @@ impl<M> Clone for Exchange<M> {
             ordering: self.ordering.clone(),
             applying: self.applying.clone(),
             alarm: self.alarm.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
 
 impl<M> Peers<M> {
     /// The way out, and the queues that [`dial_all`] serves.
-    pub(crate) fn new(members: &BTreeMap<NodeId, Vec<HttpUrl>>) -> (Self, Vec<Dial<M>>) {
+    pub(crate) fn new(
+        members: &BTreeMap<NodeId, Vec<HttpUrl>>,
+        metrics: Arc<Metrics>,
+    ) -> (Self, Vec<Dial<M>>) {
         let mut links = BTreeMap::new();
         let mut dials = Vec::new();
         for (node, urls) in members {
@@ -88,7 +95,7 @@ impl<M> Peers<M> {
             }
             links.insert(*node, Link { messages, bulk, hang_up });
         }
-        (Self { links }, dials)
+        (Self { links, metrics }, dials)
     }
 
     /// Sends a message, or drops it if the connection does not keep up.
@@ -99,7 +106,9 @@ impl<M> Peers<M> {
             _ => &link.messages,
         };
         // A full queue drops, as a network would.
-        let _ = queue.try_send(message);
+        if queue.try_send(message).is_err() {
+            self.metrics.peers.of(to).inspect(|peer| peer.dropped.increment());
+        }
     }
 
     /// Closes the connections with a peer that broke the protocol. They are made anew.

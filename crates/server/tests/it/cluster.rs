@@ -1,12 +1,12 @@
 //! Servers for a test, each with a directory of its own.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_etcdapi::etcdserverpb::kv_client::KvClient;
-use quorate_server::{Config, HttpSettings, HttpUrl, Server};
+use quorate_server::{Config, HttpSettings, HttpUrl, MetricsDetail, Server};
 use quorate_storage::{EngineKind, RealDisk};
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
@@ -68,6 +68,11 @@ impl Cluster {
         endpoint.connect().await.expect("the server listens")
     }
 
+    /// Where a member serves metrics besides.
+    pub(crate) fn metrics_address(&self, member: usize) -> SocketAddr {
+        self.servers[member].as_ref().expect("it runs").metrics_addresses()[0]
+    }
+
     /// Where a member serves its clients.
     pub(crate) fn url(&self, member: usize) -> String {
         self.configs[member].listen_client_urls[0].to_string()
@@ -100,6 +105,8 @@ fn configs(count: usize, directory: &TempDir) -> Vec<Config> {
             http: HttpSettings::default(),
             engine: EngineKind::Raft,
             wal_segment_bytes: 1 << 20,
+            listen_metrics_urls: vec![HttpUrl::new("127.0.0.1", 0)],
+            metrics: MetricsDetail::Extensive,
         })
         .collect()
 }

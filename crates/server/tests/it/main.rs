@@ -3,5 +3,6 @@
 mod cluster;
 mod gateway;
 mod http;
+mod metrics;
 mod serving;
 mod watching;

@@ -1,0 +1,301 @@
+//! Counting requests where they arrive and leave: a layer around all gRPC services.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tonic::Code;
+use tower::{Layer, Service};
+
+use super::histogram::{Histogram, REQUEST_BOUNDS};
+use super::methods::{METHODS, Method};
+use super::text::Exposition;
+use crate::config::MetricsDetail;
+
+const STATUS: &str = "grpc-status";
+
+/// gRPC's codes by number, as Go names them.
+const CODES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+/// What is counted of all requests.
+#[derive(Debug)]
+pub(crate) struct GrpcMetrics {
+    /// Where a path's counts are.
+    places: HashMap<String, usize>,
+    methods: Vec<MethodMetrics>,
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct MethodMetrics {
+    method: Method,
+    started: AtomicU64,
+    handled: [AtomicU64; CODES.len()],
+    /// Only where details were asked for.
+    seconds: Option<Histogram>,
+}
+
+impl GrpcMetrics {
+    /// Counts of nothing.
+    pub(super) fn new(detail: MetricsDetail) -> Self {
+        let path = |method: &Method| format!("/{}/{}", method.service, method.name);
+        let places = METHODS.iter().map(path).enumerate().map(|(place, path)| (path, place));
+        let methods = METHODS.iter().map(|method| MethodMetrics::new(*method, detail));
+        Self {
+            places: places.collect(),
+            methods: methods.collect(),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// All families.
+    pub(super) fn write(&self, text: &mut Exposition) {
+        let name = "grpc_server_started_total";
+        text.family(name, "counter", "Total number of RPCs started on the server.");
+        for method in &self.methods {
+            text.sample(name, &method.labels(), method.started.load(Relaxed));
+        }
+        self.write_handled(text);
+        self.write_seconds(text);
+        text.counter(
+            "etcd_network_client_grpc_received_bytes_total",
+            "The total number of bytes received from grpc clients.",
+            self.received_bytes.load(Relaxed),
+        );
+        text.counter(
+            "etcd_network_client_grpc_sent_bytes_total",
+            "The total number of bytes sent to grpc clients.",
+            self.sent_bytes.load(Relaxed),
+        );
+    }
+
+    /// A code that a method never answered with is left out, but for `OK`.
+    fn write_handled(&self, text: &mut Exposition) {
+        let name = "grpc_server_handled_total";
+        let help = "Total number of RPCs completed on the server, regardless of success.";
+        text.family(name, "counter", help);
+        for method in &self.methods {
+            for (code, count) in CODES.iter().zip(&method.handled) {
+                let count = count.load(Relaxed);
+                if 0 < count || *code == "OK" {
+                    let [service, name_of_method, kind] = method.labels();
+                    let labels = [("grpc_code", *code), name_of_method, service, kind];
+                    text.sample(name, &labels, count);
+                }
+            }
+        }
+    }
+
+    fn write_seconds(&self, text: &mut Exposition) {
+        let name = "grpc_server_handling_seconds";
+        let mut timed = self.methods.iter().filter_map(|method| {
+            let seconds = method.seconds.as_ref()?;
+            Some((method, seconds))
+        });
+        let Some(first) = timed.next() else { return };
+        let help = "Response latency of RPCs handled by the server, streams until they end.";
+        text.family(name, "histogram", help);
+        for (method, seconds) in std::iter::once(first).chain(timed) {
+            text.distribution(name, &method.labels(), seconds);
+        }
+    }
+}
+
+impl MethodMetrics {
+    fn new(method: Method, detail: MetricsDetail) -> Self {
+        let seconds = match detail {
+            MetricsDetail::Basic => None,
+            MetricsDetail::Extensive => Some(Histogram::of_durations(&REQUEST_BOUNDS)),
+        };
+        Self { method, started: AtomicU64::new(0), handled: Default::default(), seconds }
+    }
+
+    fn labels(&self) -> [(&'static str, &'static str); 3] {
+        let Method { service, name, kind } = self.method;
+        [("grpc_method", name), ("grpc_service", service), ("grpc_type", kind.label())]
+    }
+}
+
+/// Puts the counting around a service.
+#[derive(Clone, Debug)]
+pub(crate) struct GrpcLayer {
+    metrics: Arc<GrpcMetrics>,
+}
+
+impl GrpcLayer {
+    /// Counts into `metrics`.
+    pub(crate) fn new(metrics: Arc<GrpcMetrics>) -> Self {
+        Self { metrics }
+    }
+}
+
+impl<S> Layer<S> for GrpcLayer {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, metrics: self.metrics.clone() }
+    }
+}
+
+/// A service whose requests are counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted<S> {
+    inner: S,
+    metrics: Arc<GrpcMetrics>,
+}
+
+type Answered = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S> Service<Request<Body>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answered;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answered {
+        let Some(place) = self.metrics.places.get(request.uri().path()).copied() else {
+            return Box::pin(self.inner.call(request));
+        };
+        let call = Call::begin(self.metrics.clone(), place);
+        let metrics = self.metrics.clone();
+        let request = request.map(|inner| Body::new(Received { inner, metrics }));
+        let answered = self.inner.call(request);
+        Box::pin(async move {
+            let response = answered.await?;
+            let (head, inner) = response.into_parts();
+            let mut call = call;
+            call.look_for_status(&head.headers);
+            Ok(Response::from_parts(head, Body::new(Sent { inner, call })))
+        })
+    }
+}
+
+/// A request under way. Dropped without a status, it was canceled.
+#[derive(Debug)]
+struct Call {
+    metrics: Arc<GrpcMetrics>,
+    place: usize,
+    start: Instant,
+    code: Code,
+}
+
+impl Call {
+    fn begin(metrics: Arc<GrpcMetrics>, place: usize) -> Self {
+        metrics.methods[place].started.fetch_add(1, Relaxed);
+        Self { metrics, place, start: Instant::now(), code: Code::Cancelled }
+    }
+
+    fn look_for_status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = headers.get(STATUS) {
+            self.code = Code::from_bytes(status.as_bytes());
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let method = &self.metrics.methods[self.place];
+        method.handled[self.code as usize].fetch_add(1, Relaxed);
+        if let Some(seconds) = &method.seconds {
+            seconds.observe_duration(self.start.elapsed());
+        }
+    }
+}
+
+/// The body of a request, counted as it is read.
+struct Received {
+    inner: Body,
+    metrics: Arc<GrpcMetrics>,
+}
+
+/// The body of an answer, counted as it is sent. Its trailers carry the status.
+struct Sent {
+    inner: Body,
+    call: Call,
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.metrics.received_bytes.fetch_add(data.len() as u64, Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            if let Some(data) = frame.data_ref() {
+                self.call.metrics.sent_bytes.fetch_add(data.len() as u64, Relaxed);
+            }
+            if let Some(trailers) = frame.trailers_ref() {
+                self.call.look_for_status(trailers);
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
