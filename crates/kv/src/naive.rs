@@ -45,6 +45,8 @@ pub struct Naive {
     standing: Standing,
     /// Changes made by the command that is being applied.
     changes: i64,
+    /// The same, whole, and of all revisions that the command made.
+    changed: Vec<(Revision, Record)>,
     /// Bytes of all versions ever written: while these fit the quota, what is retained does.
     written_bytes: u64,
     quota_bytes: u64,
@@ -65,6 +67,7 @@ impl Naive {
             versions: BTreeMap::new(),
             standing: Standing { revision: REVISION_INITIAL, compacted: COMPACTED_NEVER },
             changes: 0,
+            changed: Vec::new(),
             written_bytes: 0,
             quota_bytes: QUOTA_BYTES_DEFAULT,
             alarm: None,
@@ -77,6 +80,11 @@ impl Naive {
         self.standing
     }
 
+    /// The changes that the last command made, in order.
+    pub fn changed(&self) -> &[(Revision, Record)] {
+        &self.changed
+    }
+
     /// What the members told of themselves.
     pub fn attributes(&self) -> &BTreeMap<u64, Bytes> {
         &self.attributes
@@ -85,6 +93,7 @@ impl Naive {
     /// Applies the next command.
     pub fn apply(&mut self, command: &Command) -> Result<Response, CommandError> {
         self.changes = 0;
+        self.changed.clear();
         match command {
             Command::Put(request) => {
                 check_lease(request)?;
@@ -323,6 +332,7 @@ impl Naive {
         let revision = Revision::new(self.standing.revision, self.changes);
         self.changes += 1;
         self.written_bytes += record.logical_bytes();
+        self.changed.push((revision, record.clone()));
         self.versions.entry(record.key.clone()).or_default().push((revision, record));
     }
 

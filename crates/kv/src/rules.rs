@@ -46,11 +46,29 @@ pub enum Rule {
     WatchDropsWhenSlow,
     /// After a state was replaced, watches are told once more what they know.
     WatchRepeatsAfterInstall,
+    /// After a state was replaced, watches go on with what comes next.
+    WatchSkipsInstalled,
+    /// A watch that has caught up misses the next revision.
+    WatchSkipsAtHandOver,
+    /// What a slow client is told over its bound is told again when it goes on.
+    WatchRepeatsWhenSlow,
+    /// A watch whose history is compacted goes on with what is left, and says nothing.
+    WatchSkipsCompacted,
+    /// A watch that stands where history begins is ended with those before it.
+    WatchEndsAtEdge,
+    /// A watch is told of what comes before its beginning.
+    WatchTellsEarly,
+    /// A watch is told of all kinds of changes.
+    WatchIgnoresFilter,
+    /// What was there before a change is what is there after it.
+    WatchPreviousIsNew,
+    /// A long response is cut, and does not say so.
+    WatchSplitsRevision,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 30] = [
         Self::EmptyDeleteTakesRevision,
         Self::DuplicatesAllowed,
         Self::TimeRunsBackwards,
@@ -72,6 +90,15 @@ impl Rule {
         Self::WatchProgressAhead,
         Self::WatchDropsWhenSlow,
         Self::WatchRepeatsAfterInstall,
+        Self::WatchSkipsInstalled,
+        Self::WatchSkipsAtHandOver,
+        Self::WatchRepeatsWhenSlow,
+        Self::WatchSkipsCompacted,
+        Self::WatchEndsAtEdge,
+        Self::WatchTellsEarly,
+        Self::WatchIgnoresFilter,
+        Self::WatchPreviousIsNew,
+        Self::WatchSplitsRevision,
     ];
 }
 

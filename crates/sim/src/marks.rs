@@ -94,11 +94,29 @@ pub enum Mark {
     TransferAborted,
     /// The state machine's file was written.
     MapCommitted,
+    /// A watch told of changes.
+    WatchTold,
+    /// Changes came in fragments.
+    WatchFragmented,
+    /// Progress of watches was told.
+    WatchProgress,
+    /// A watch ended, because what it waits for is compacted.
+    WatchCompacted,
+    /// A watch was refused.
+    WatchRefused,
+    /// A stream of watches was lost with its node.
+    WatchLost,
+    /// A client went on with a watch at another node.
+    WatchResumed,
+    /// A client that watches fell behind, and caught up.
+    WatcherCaughtUp,
+    /// A snapshot was installed under watches.
+    WatchInstalled,
 }
 
 impl Mark {
     /// Every mark.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 50] = [
         Self::ElectionWon,
         Self::ElectionLost,
         Self::VoteLogBehind,
@@ -140,6 +158,15 @@ impl Mark {
         Self::ForwardRefused,
         Self::TransferAborted,
         Self::MapCommitted,
+        Self::WatchTold,
+        Self::WatchFragmented,
+        Self::WatchProgress,
+        Self::WatchCompacted,
+        Self::WatchRefused,
+        Self::WatchLost,
+        Self::WatchResumed,
+        Self::WatcherCaughtUp,
+        Self::WatchInstalled,
     ];
 
     /// Its name in tables: the variant's.
@@ -192,6 +219,20 @@ impl Mark {
                 _ => None,
             },
             Fact::MapCommitted { .. } => Some(Self::MapCommitted),
+            Fact::Asked { what: "a watch to go on", .. } => Some(Self::WatchResumed),
+            Fact::Watched { what, .. } => Self::of_watch(what),
+            _ => None,
+        }
+    }
+
+    fn of_watch(what: &str) -> Option<Self> {
+        match what {
+            "changes" => Some(Self::WatchTold),
+            "a fragment" => Some(Self::WatchFragmented),
+            "progress" => Some(Self::WatchProgress),
+            "compacted" => Some(Self::WatchCompacted),
+            "refused" => Some(Self::WatchRefused),
+            "lost" => Some(Self::WatchLost),
             _ => None,
         }
     }
@@ -246,6 +287,11 @@ impl Marks {
     /// A run came by a mark.
     pub(crate) fn hit(&mut self, mark: Mark) {
         self.0[mark as usize] += 1;
+    }
+
+    /// A run came by a mark, if it did.
+    pub(crate) fn hit_if(&mut self, mark: Mark, has_come: bool) {
+        self.0[mark as usize] += u64::from(has_come);
     }
 
     /// How often.

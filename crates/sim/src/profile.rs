@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use quorate_consensus::Config as EngineConfig;
 use quorate_consensus::NodeId;
-use quorate_kv::Config as StoreConfig;
+use quorate_kv::{Config as StoreConfig, WatchLimits};
 use quorate_replica::{CommitPolicy, Limits};
 use quorate_storage::MapKind;
 
@@ -235,6 +235,11 @@ impl Profile {
             clients: Some(Plan::default()),
             faults: BTreeMap::new(),
         }
+    }
+
+    /// The nodes' bounds on watches.
+    pub fn watch_limits(&self) -> WatchLimits {
+        self.clients.as_ref().map_or_else(WatchLimits::default, |plan| plan.watching.limits)
     }
 
     /// How many nodes there are.

@@ -58,6 +58,7 @@ fn table(kind: Kind, outcome: &Outcome) -> String {
     line("committed", format!("{} entries", grouped(totals.commits)));
     line("elections", grouped(totals.elections));
     line("answers", format!("{} compared with the model", grouped(totals.tally.compared())));
+    line("watched", format!("{} changes compared with the log", grouped(totals.tally.told)));
     line("unknown", format!("{} writes, settled from the log", grouped(totals.tally.unknown)));
     if 0 < totals.excused() {
         line("excused", format!("{:?}", totals.excused));
@@ -109,6 +110,7 @@ fn as_json(kind: Kind, outcome: &Outcome) -> Value {
         "commits": totals.commits,
         "elections": totals.elections,
         "compared": totals.tally.compared(),
+        "watched": totals.tally.told,
         "unknown": totals.tally.unknown,
         "excused": totals.excused(),
         "verified": outcome.verified,

@@ -341,8 +341,9 @@ impl Watch {
     }
 
     /// Whether it wants to know of a change to a key in its range.
-    fn wants(&self, revision: Revision, record: &Record) -> bool {
-        self.from <= revision.main && self.filter.passes(record.kind)
+    fn wants<R: Rules>(&self, revision: Revision, record: &Record, rules: &R) -> bool {
+        (self.from <= revision.main || rules.breaks(Rule::WatchTellsEarly))
+            && (self.filter.passes(record.kind) || rules.breaks(Rule::WatchIgnoresFilter))
     }
 
     /// Whether nothing up to `revision` is left to be told. One that begins later has not come

@@ -33,6 +33,9 @@ impl<R: Rules> Watches<R> {
     pub fn on_installed(&mut self, store: &Store<R>) {
         let next = self.seen + 1;
         self.seen = store.revision().max(self.seen);
+        if self.rules.breaks(Rule::WatchSkipsInstalled) {
+            return;
+        }
         let current = |(name, watch): (&Name, &super::Watch)| {
             (watch.place == Place::Current).then_some(*name)
         };
@@ -70,7 +73,9 @@ impl<R: Rules> Watches<R> {
                 return;
             }
             self.lift(name);
-            self.watches.get_mut(&name).expect("a cursor is of a watch").from = upto + 1;
+            let skipped = i64::from(self.rules.breaks(Rule::WatchSkipsAtHandOver));
+            let watch = self.watches.get_mut(&name).expect("a cursor is of a watch");
+            watch.from = upto + 1 + skipped;
             self.go_on(name);
         }
     }
@@ -78,8 +83,15 @@ impl<R: Rules> Watches<R> {
     /// Ends the watches whose next change may be gone.
     fn cancel_compacted(&mut self, compacted: i64) {
         while let Some((from, name)) = self.cursors.first().copied() {
-            if compacted <= from {
+            let is_at_edge = from == compacted && self.rules.breaks(Rule::WatchEndsAtEdge);
+            if compacted <= from && !is_at_edge {
                 return;
+            }
+            if self.rules.breaks(Rule::WatchSkipsCompacted) {
+                self.lift(name);
+                self.watches.get_mut(&name).expect("a cursor is of a watch").from = compacted;
+                self.go_on(name);
+                continue;
             }
             let (stream, watch) = name;
             self.forget(name);
@@ -104,7 +116,7 @@ impl<R: Rules> Watches<R> {
             let mut wants_previous = false;
             index.containing(&record.key, &mut |name| {
                 let watch = &self.watches[&name];
-                if watch.wants(revision, &record) {
+                if watch.wants(revision, &record, &self.rules) {
                     wants_previous |= watch.wants_previous;
                     names.push(name);
                 }
@@ -112,7 +124,8 @@ impl<R: Rules> Watches<R> {
             if names.is_empty() {
                 continue;
             }
-            let previous = if wants_previous { previous(store, revision, &record)? } else { None };
+            let at = revision.main - i64::from(!self.rules.breaks(Rule::WatchPreviousIsNew));
+            let previous = if wants_previous { previous(store, at, &record)? } else { None };
             let change = Arc::new(Change { revision, record, previous });
             for name in names {
                 matched.entry(name).or_default().push(Arc::clone(&change));
@@ -140,7 +153,9 @@ impl<R: Rules> Watches<R> {
             let watch = self.watches.get_mut(&name).expect("it is told something");
             watch.from = changes[0].revision.main;
             watch.place = Place::Stuck;
-            return;
+            if !self.rules.breaks(Rule::WatchRepeatsWhenSlow) {
+                return;
+            }
         }
         let watch = self.watches.get_mut(&name).expect("it is told something");
         if let Some(progress) = &mut watch.progress {
@@ -150,7 +165,7 @@ impl<R: Rules> Watches<R> {
         let pieces = if wants_fragments { cut(changes, self.limits) } else { vec![changes] };
         let last = pieces.len() - 1;
         for (at, changes) in pieces.into_iter().enumerate() {
-            let is_fragment = at < last;
+            let is_fragment = at < last && !self.rules.breaks(Rule::WatchSplitsRevision);
             self.tell(
                 stream,
                 WatchResponse::Changes {
@@ -171,17 +186,18 @@ impl<R: Rules> Watches<R> {
     }
 }
 
-/// What a key was before a change; nothing if that is compacted, or if there was nothing.
+/// What a key was at the revision before a change; nothing if that is compacted, or if there was
+/// nothing.
 fn previous<R: Rules>(
     store: &Store<R>,
-    revision: Revision,
+    at: i64,
     record: &Record,
 ) -> Result<Option<KeyValue>, Damage> {
     let is_created = record.kind == RecordKind::Put && record.version == 1;
-    if is_created || revision.main <= 1 {
+    if is_created || at <= 0 {
         return Ok(None);
     }
-    Ok(store.key_at(&record.key, revision.main - 1)?.unwrap_or(None))
+    Ok(store.key_at(&record.key, at)?.unwrap_or(None))
 }
 
 /// Pieces of about the bytes of a fragment, at least one change each.

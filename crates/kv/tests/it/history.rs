@@ -448,8 +448,20 @@ fn catcher(rule: Rule) -> Catcher {
         Rule::CheckpointAhead => {
             Catcher::Test("commit::a_checkpoint_ahead_of_its_records_shows_at_a_restart")
         }
-        Rule::WatchProgressAhead | Rule::WatchDropsWhenSlow | Rule::WatchRepeatsAfterInstall => {
-            Catcher::Watches
+        Rule::WatchProgressAhead
+        | Rule::WatchDropsWhenSlow
+        | Rule::WatchRepeatsAfterInstall
+        | Rule::WatchSkipsInstalled
+        | Rule::WatchSkipsAtHandOver
+        | Rule::WatchRepeatsWhenSlow
+        | Rule::WatchSkipsCompacted
+        | Rule::WatchTellsEarly => Catcher::Watches,
+        // The simulator's clients ask for filters, fragments and what was there before.
+        Rule::WatchEndsAtEdge
+        | Rule::WatchIgnoresFilter
+        | Rule::WatchPreviousIsNew
+        | Rule::WatchSplitsRevision => {
+            Catcher::Test("sim mutants::every_mutant_serves_and_is_caught_where_it_was_recorded")
         }
         _ => Catcher::Histories,
     }

@@ -7,7 +7,7 @@
 pub mod history;
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use quorate_consensus::invariants::{Claims, Invariant, Invariants};
@@ -15,10 +15,10 @@ use quorate_consensus::{
     Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Summary, WriteBatch,
     WriteId,
 };
-use quorate_kv::StateHash;
+use quorate_kv::{StateHash, StreamId, WatchLimits, WatchResponse};
 use quorate_replica::Ticket;
 
-use crate::clients::{Ask, End};
+use crate::clients::{Ask, End, StreamWord};
 use crate::protocol::Protocol;
 use crate::watched::Passed;
 use history::{History, Tally};
@@ -70,12 +70,13 @@ pub(crate) struct Checks<P: Protocol> {
 }
 
 impl<P: Protocol> Checks<P> {
-    /// Nothing has happened yet. The operations on these keys of clients are searched for an order.
-    pub(crate) fn new(searched: Vec<Bytes>) -> Self {
+    /// Nothing has happened yet. The operations on these keys of clients are searched for an
+    /// order, and watches have these bounds.
+    pub(crate) fn new(searched: Vec<Bytes>, limits: WatchLimits) -> Self {
         Self {
             violation: None,
             invariants: Invariants::new(P::Engine::ORDER),
-            history: History::searching(searched),
+            history: History::searching(searched).with_watch_limits(limits),
             hashes: BTreeMap::new(),
             told: Index::ZERO,
             counts: BTreeMap::new(),
@@ -255,7 +256,43 @@ impl<P: Protocol> Checks<P> {
     pub(crate) fn on_installed(&mut self, node: NodeId, meta: &Meta, hash: StateHash) {
         let verdict = self.invariants.on_installed(node, meta);
         self.judge(verdict);
+        self.history.watching().on_installed(node);
         self.check_state(node, meta.index, hash);
+    }
+
+    /// A client's word about its watches reaches the half of the node that has them.
+    pub(crate) fn on_stream(&mut self, node: NodeId, stream: StreamId, word: &StreamWord) {
+        let watching = self.history.watching();
+        match word {
+            StreamWord::Open => watching.on_open(node, stream),
+            StreamWord::Create(request) | StreamWord::Resume(request) => {
+                watching.on_create(stream, request);
+            }
+            StreamWord::Cancel(watch) => watching.on_cancel(stream, *watch),
+            StreamWord::Progress | StreamWord::Taken => {}
+            StreamWord::Close => watching.on_close(stream),
+        }
+    }
+
+    /// A node, where this is compacted, hands responses to a stream's connection.
+    pub(crate) fn on_watched(
+        &mut self,
+        stream: StreamId,
+        compacted: i64,
+        responses: &[WatchResponse],
+    ) {
+        let verdict = self.history.watching().on_told(stream, compacted, responses);
+        self.judge_history(verdict);
+    }
+
+    /// A stream's connection takes no more for now.
+    pub(crate) fn on_stream_full(&mut self, stream: StreamId) {
+        self.history.watching().on_full(stream);
+    }
+
+    /// What one of these nodes owes to a client that watches, now that nothing happens any more.
+    pub(crate) fn owed(&mut self, nodes: &BTreeSet<NodeId>) -> Option<String> {
+        self.history.watching().owed(nodes)
     }
 
     fn check_state(&mut self, node: NodeId, index: Index, hash: StateHash) {

@@ -3,13 +3,12 @@
 //! Each client asks one thing at a time and goes on when it is told the end or has waited long
 //! enough. What its n-th operation is depends on the seed and on what the client has seen, not on
 //! how many draws others made, so that operations can be left out one by one.
-//!
-//! Watches and leases will be asked for here once the store has them.
 
 mod client;
 mod operation;
 mod plan;
 mod shape;
+mod watching;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +18,7 @@ use quorate_replica::{Answer, Ending, ReadRequest, Ticket};
 
 pub use operation::{NoOperation, OperationId};
 pub use plan::{CLIENTS_MAX, Kind, Mix, Pace, Plan, Target};
+pub use watching::{Said, StreamWord, WATCHERS_MAX, WatchPlan, Watchers};
 
 use crate::draws::Draws;
 use client::Client;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::watching::WatchPlan;
 use crate::draws::{Chance, Draws, Site};
 
 /// Most clients of a run.
@@ -132,6 +133,8 @@ pub struct Plan {
     pub pace: Pace,
     /// How long a client waits for an end.
     pub patience: Duration,
+    /// Who watches.
+    pub watching: WatchPlan,
 }
 
 impl Default for Plan {
@@ -152,6 +155,7 @@ impl Default for Plan {
                 idle: Duration::from_secs(1),
             },
             patience: Duration::from_secs(10),
+            watching: WatchPlan::default(),
         }
     }
 }
@@ -185,6 +189,7 @@ impl Plan {
                 idle: millis(9, 200, 3_000),
             },
             patience: millis(10, 500, 12_000),
+            watching: WatchPlan::draw(draws),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::profile::Named;
 
 /// Every mutant.
 pub fn exhibits() -> Vec<Exhibit> {
-    [ENGINE, STORE, LOG, NODE].concat()
+    [ENGINE, STORE, WATCHES, LOG, NODE].concat()
 }
 
 /// Noticed in any run of the family, such as this one.
@@ -242,9 +242,47 @@ const STORE: &[Exhibit] = &[
         Lesson::Store(Store::CheckpointAhead),
         "kv commit::a_checkpoint_ahead_of_its_records_shows_at_a_restart",
     ),
-    tested(Lesson::Store(Store::WatchProgressAhead), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::WatchDropsWhenSlow), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::WatchRepeatsAfterInstall), "kv history::every_mutant_is_caught"),
+];
+
+/// The rules of watches.
+const WATCHES: &[Exhibit] = &[
+    seen(Lesson::Store(Store::WatchProgressAhead), &["watch-bookmarkable"], Named::Default, 1),
+    hunted(
+        Lesson::Store(Store::WatchDropsWhenSlow),
+        &["watch-reliable", "watch-resumable", "watch-bookmarkable", "converges"],
+        Named::Default,
+        1,
+    ),
+    hunted(Lesson::Store(Store::WatchRepeatsAfterInstall), &["watch-unique"], Named::Default, 1),
+    hunted(
+        Lesson::Store(Store::WatchSkipsInstalled),
+        &["watch-reliable", "watch-bookmarkable", "converges"],
+        Named::Default,
+        1,
+    ),
+    seen(
+        Lesson::Store(Store::WatchSkipsAtHandOver),
+        &["watch-reliable", "watch-bookmarkable", "watch-resumable"],
+        Named::Calm,
+        1,
+    ),
+    hunted(Lesson::Store(Store::WatchRepeatsWhenSlow), &["watch-unique"], Named::Default, 1),
+    seen(
+        Lesson::Store(Store::WatchSkipsCompacted),
+        &["watch-resumable", "watch-reliable", "watch-bookmarkable"],
+        Named::Default,
+        1,
+    ),
+    seen(Lesson::Store(Store::WatchEndsAtEdge), &["watch-ends-for-reason"], Named::Default, 1),
+    seen(Lesson::Store(Store::WatchTellsEarly), &["watch-as-asked"], Named::Calm, 1),
+    seen(Lesson::Store(Store::WatchIgnoresFilter), &["watch-as-asked"], Named::Calm, 1),
+    seen(Lesson::Store(Store::WatchPreviousIsNew), &["watch-tells-truth"], Named::Calm, 1),
+    hunted(
+        Lesson::Store(Store::WatchSplitsRevision),
+        &["watch-atomic", "watch-bookmarkable"],
+        Named::Default,
+        1,
+    ),
 ];
 
 /// The rules of the log and the files beside it.

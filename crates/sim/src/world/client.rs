@@ -23,6 +23,7 @@ impl<P: Protocol> World<P> {
     }
 
     pub(super) fn leave_out(&mut self, operations: BTreeSet<OperationId>) {
+        self.leave_out_streams(operations.clone());
         self.clients = self.clients.take().map(|clients| clients.without(operations));
     }
 

@@ -4,6 +4,7 @@ use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use quorate_consensus::{Fetch, NodeId};
+use quorate_kv::StreamId;
 use quorate_replica::Ticket;
 
 use super::clock::SimTime;
@@ -45,6 +46,14 @@ pub(crate) enum Event {
     Told { ticket: Ticket, end: Box<End> },
     /// The clients look at the time.
     Clients,
+    /// The clients that watch look at the time.
+    Watchers,
+    /// A word on a stream arrives at its node.
+    StreamSaid { node: NodeId, stream: StreamId },
+    /// A batch of responses arrives at its client.
+    StreamTold { stream: StreamId },
+    /// A client hears that its stream is gone.
+    StreamLost { stream: StreamId },
     /// A node's process starts.
     Start { node: NodeId, life: u32 },
     /// A fault begins.
@@ -78,12 +87,16 @@ impl Event {
             | Self::Fetched { node, .. }
             | Self::Stored { node, .. }
             | Self::Broken { node, .. }
-            | Self::Asked { node, .. } => Some(*node),
+            | Self::Asked { node, .. }
+            | Self::StreamSaid { node, .. } => Some(*node),
             Self::Arrival(flight) => Some(flight.to),
             Self::Dial { from, .. } => Some(*from),
             Self::Greeting(greeting) => Some(greeting.receiver()),
             Self::Told { .. }
             | Self::Clients
+            | Self::Watchers
+            | Self::StreamTold { .. }
+            | Self::StreamLost { .. }
             | Self::Start { .. }
             | Self::Fault(_)
             | Self::FaultEnds(_)

@@ -215,6 +215,9 @@ impl<P: Protocol> World<P> {
         for work in core::mem::take(&mut running.work) {
             let running = self.running_mut(node);
             match work {
+                ToApplying::Stream(stream, word) => {
+                    self.on_stream_word(node, local, stream, &word)?;
+                }
                 ToApplying::Entry(entry, ticket) => {
                     running.applying.apply(local, &entry, ticket)?;
                     let hash = running.applying.store().state_hash();
@@ -245,6 +248,9 @@ impl<P: Protocol> World<P> {
     fn perform_applied(&mut self, node: NodeId, effects: ApplyingEffects) {
         for (ticket, answer) in effects.answers {
             self.end(node, ticket, End::Answer(answer));
+        }
+        for stream in effects.watched {
+            self.hand_out(node, stream);
         }
         for (to, message) in effects.messages {
             self.send(node, to, PeerMessage::Snapshot(message));

@@ -118,6 +118,7 @@ impl<P: Protocol> World<P> {
         if let Some(clients) = &mut self.clients {
             clients.stop();
         }
+        self.settle_watchers();
         self.clear_all();
         self.cuts.clear();
         for id in 1..=self.nodes.len() as u64 {
@@ -213,7 +214,7 @@ impl<P: Protocol> World<P> {
     }
 
     /// What is not yet as it should be.
-    fn unrest(&self, core: &BTreeSet<NodeId>, probes: &[Probe]) -> Option<String> {
+    fn unrest(&mut self, core: &BTreeSet<NodeId>, probes: &[Probe]) -> Option<String> {
         let leaders: BTreeSet<_> = core.iter().map(|node| self.leader_of(*node)).collect();
         if leaders.len() != 1 || leaders.contains(&None) {
             return Some(format!("the core {core:?} has no leader, but {leaders:?}"));
@@ -235,7 +236,7 @@ impl<P: Protocol> World<P> {
                 states.iter().map(|(node, state)| (*node, state.map(|(at, _)| at))).collect();
             return Some(format!("{at:?} are applied of {}", self.checks.committed()));
         }
-        None
+        self.checks.owed(core)
     }
 
     /// Whether a request must have ended by now. A compaction that waits for its bytes to go may

@@ -24,13 +24,14 @@ mod store_disk;
 mod strike;
 pub mod topology;
 pub mod trace;
+mod watching;
 mod weather;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use quorate_consensus::{Index, NodeId, Seed};
-use quorate_kv::StateHash;
+use quorate_kv::{StateHash, StreamId};
 use quorate_replica::Ticket;
 
 use crate::broken::Broken;
@@ -40,7 +41,7 @@ use crate::marks::{Mark, Marks};
 use crate::profile::Profile;
 use crate::protocol::Protocol;
 
-use crate::clients::{Clients, End};
+use crate::clients::{Clients, End, Watchers};
 pub use clock::SimTime;
 use event::{Event, Queue, Turn};
 use faults::{Fault, FaultId, FaultKind};
@@ -52,6 +53,7 @@ pub use node::Standing;
 pub use run::{Found, Options, Report, run};
 use topology::Topology;
 use trace::{Fact, Line, Trace};
+use watching::Connection;
 
 /// A cluster and everything around it.
 pub struct World<P: Protocol> {
@@ -69,6 +71,10 @@ pub struct World<P: Protocol> {
     clients: Option<Clients>,
     /// When the clients look at the time next.
     clients_at: Turn,
+    watchers: Option<Watchers>,
+    /// When the clients that watch look at the time next.
+    watchers_at: Turn,
+    connections: BTreeMap<StreamId, Connection>,
     schedule: BTreeMap<FaultId, Fault>,
     /// The links that faults in force have cut.
     cuts: BTreeMap<FaultId, Vec<(NodeId, NodeId)>>,
@@ -99,6 +105,7 @@ impl<P: Protocol> World<P> {
         let nodes = (1..=count).map(|id| Node::new(NodeId(id))).collect();
         let draws = Draws::new(seed);
         let searched = profile.clients.as_ref().map(|plan| plan.searched_keys(draws));
+        let limits = profile.watch_limits();
         let mut world = Self {
             draws,
             broken,
@@ -106,11 +113,14 @@ impl<P: Protocol> World<P> {
             queue: Queue::default(),
             nodes,
             network: Network::new(count),
-            checks: Checks::new(searched.unwrap_or_default()),
+            checks: Checks::new(searched.unwrap_or_default(), limits),
             trace: Trace::new(),
             steps: 0,
             clients: None,
             clients_at: Turn::default(),
+            watchers: None,
+            watchers_at: Turn::default(),
+            connections: BTreeMap::new(),
             schedule: BTreeMap::new(),
             cuts: BTreeMap::new(),
             hit: BTreeMap::new(),
@@ -125,6 +135,7 @@ impl<P: Protocol> World<P> {
             profile,
         };
         world.begin_clients();
+        world.begin_watchers();
         world.begin_faults();
         for id in 1..=count {
             world.queue.push(SimTime::default(), Event::Start { node: NodeId(id), life: 0 });
@@ -220,6 +231,10 @@ impl<P: Protocol> World<P> {
             Event::Asked { node, ticket, ask } => self.on_asked(node, ticket, *ask),
             Event::Told { ticket, end } => self.on_told(ticket, *end),
             Event::Clients => self.on_clients(),
+            Event::Watchers => self.on_watchers(),
+            Event::StreamSaid { node, stream } => self.on_stream_said(node, stream),
+            Event::StreamTold { stream } => self.on_stream_told(stream),
+            Event::StreamLost { stream } => self.on_stream_lost(stream),
             Event::Start { node, life } => self.on_start_due(node, life),
             Event::Fault(fault) => self.on_fault(fault),
             Event::FaultEnds(fault) => self.on_fault_ends(fault),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use quorate_codec::peer::SnapshotMessage;
 use quorate_consensus::{Entry, Incarnation, Meta, NodeId, SendSnapshot, StorageState};
 use quorate_consensus::{Index, WriteBatch, WriteId};
-use quorate_kv::{Commit, Records};
+use quorate_kv::{Commit, Records, StreamId};
 use quorate_replica::{Applying, Ordering, OrderingInput, ReadRequest, StagingOp, Ticket};
 use quorate_storage::{Installer, LogReader, Reservation, SimDisk, Staging, Wal};
 
 use super::clock::{Clock, Rate, SimTime};
 use super::event::{Event, Turn};
 use super::faults::FaultId;
+use super::watching::Outlet;
 use crate::broken::Broken;
+use crate::clients::StreamWord;
 use crate::profile::Span;
 use crate::protocol::Protocol;
 use crate::watched::Watched;
@@ -25,6 +27,7 @@ pub(crate) enum ToApplying {
     Needed(SendSnapshot),
     Snapshot(NodeId, Box<SnapshotMessage>),
     Install(Box<Meta>),
+    Stream(StreamId, StreamWord),
 }
 
 /// Work for the store's disk.
@@ -85,6 +88,7 @@ pub(crate) struct Running<P: Protocol> {
     /// A snapshot to be installed once this write is durable.
     pub(crate) install: Option<(WriteId, Meta)>,
     pub(crate) open: BTreeMap<Ticket, Open>,
+    pub(super) streams: BTreeMap<StreamId, Outlet>,
     pub(crate) order: Turn,
     pub(crate) apply: Turn,
     pub(crate) clock: Clock,

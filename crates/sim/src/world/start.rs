@@ -115,7 +115,8 @@ impl<P: Protocol> World<P> {
         let clock = Clock::start(self.now, self.node(node).rate);
         let first = origin.first_number();
         let (policy, compacted) = (self.profile.policy.clone(), recovered.meta.index);
-        let applying = Applying::with_rules(store, policy, compacted, first, self.broken);
+        let applying = Applying::with_rules(store, policy, compacted, first, self.broken)
+            .with_watch_limits(self.profile.watch_limits());
         let seed = Seed(self.entropy(node) ^ node.0.rotate_left(32));
         let config = quorate_consensus::Config { node, ..self.profile.engine.clone() };
         let engine = Watched::new(config, self.broken, seed, recovered, clock.read(self.now));
@@ -134,6 +135,7 @@ impl<P: Protocol> World<P> {
             store: StoreWork::default(),
             install: None,
             open: BTreeMap::new(),
+            streams: BTreeMap::new(),
             order: Turn::default(),
             apply: Turn::default(),
             clock,
@@ -191,6 +193,7 @@ impl<P: Protocol> World<P> {
         for ticket in running.open.keys() {
             self.tell(node, *ticket, End::Lost);
         }
+        self.lose_streams(node, running.streams.keys().copied());
         drop(running);
         self.checks.on_stopped(node);
     }

@@ -14,6 +14,7 @@ use super::event::Event;
 use super::node::ToStore;
 use super::trace::Fact;
 use crate::draws::Site;
+use crate::marks::Mark;
 use crate::protocol::Protocol;
 
 /// How often a commit that found no room is tried again, as in the server.
@@ -136,7 +137,9 @@ impl<P: Protocol> World<P> {
         running.records = records.clone();
         let Ok(store) = Store::open(records, config, broken) else { return Done::Failed };
         let hash = store.state_hash();
+        let is_watched = 0 < running.applying.watches().count();
         running.applying.install(store, meta.clone());
+        self.marks.hit_if(Mark::WatchInstalled, is_watched);
         self.checks.on_installed(node, meta, hash);
         self.note(node, Fact::Installed { index: meta.index, hash: hash.0 as u64 });
         Done::Yes

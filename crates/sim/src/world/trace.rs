@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use std::collections::VecDeque;
 
 use quorate_consensus::{Index, NodeId, TraceEvent, WriteId};
+use quorate_kv::StreamId;
 use quorate_replica::Ticket;
 
 use super::clock::SimTime;
@@ -126,6 +127,15 @@ pub enum Fact {
         ticket: Ticket,
         /// What.
         what: &'static str,
+    },
+    /// A stream of watches was told something, or is gone.
+    Watched {
+        /// Which.
+        stream: StreamId,
+        /// What.
+        what: &'static str,
+        /// The revision that it speaks of.
+        revision: i64,
     },
     /// A request ended at its node.
     Ended {

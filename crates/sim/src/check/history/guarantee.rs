@@ -25,11 +25,29 @@ pub enum Guarantee {
     NodesGoForward,
     /// The operations on each key could have happened one after another.
     Linearizable,
+    /// What a stream is told is in the order of its revisions.
+    WatchOrdered,
+    /// No watch is told of a change twice.
+    WatchUnique,
+    /// A watch is told of every change that happens while it goes on.
+    WatchReliable,
+    /// A watch that begins in the past is told of every change since.
+    WatchResumable,
+    /// All changes of one revision come in one response, or one run of fragments.
+    WatchAtomic,
+    /// Where a watch is said to have come to, nothing before is left to be told.
+    WatchBookmarkable,
+    /// A watch tells of its range, of its kinds, from its beginning on, and in the form asked for.
+    WatchAsAsked,
+    /// What a watch tells is committed, and as it happened; and what was there before.
+    WatchTellsTruth,
+    /// No watch is refused or ended but for a reason that holds.
+    WatchEndsForReason,
 }
 
 impl Guarantee {
     /// Every promise.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 18] = [
         Self::OneOutcome,
         Self::CommittedAsAsked,
         Self::RefusedMeansNever,
@@ -39,6 +57,27 @@ impl Guarantee {
         Self::NothingIsForetold,
         Self::NodesGoForward,
         Self::Linearizable,
+        Self::WatchOrdered,
+        Self::WatchUnique,
+        Self::WatchReliable,
+        Self::WatchResumable,
+        Self::WatchAtomic,
+        Self::WatchBookmarkable,
+        Self::WatchAsAsked,
+        Self::WatchTellsTruth,
+        Self::WatchEndsForReason,
+    ];
+
+    /// What every response with changes is looked at for.
+    pub(super) const OF_CHANGES: [Self; 8] = [
+        Self::WatchOrdered,
+        Self::WatchUnique,
+        Self::WatchReliable,
+        Self::WatchResumable,
+        Self::WatchAtomic,
+        Self::WatchBookmarkable,
+        Self::WatchAsAsked,
+        Self::WatchTellsTruth,
     ];
 
     /// Its name in reports.
@@ -53,6 +92,15 @@ impl Guarantee {
             Self::NothingIsForetold => "nothing-is-foretold",
             Self::NodesGoForward => "nodes-go-forward",
             Self::Linearizable => "linearizable",
+            Self::WatchOrdered => "watch-ordered",
+            Self::WatchUnique => "watch-unique",
+            Self::WatchReliable => "watch-reliable",
+            Self::WatchResumable => "watch-resumable",
+            Self::WatchAtomic => "watch-atomic",
+            Self::WatchBookmarkable => "watch-bookmarkable",
+            Self::WatchAsAsked => "watch-as-asked",
+            Self::WatchTellsTruth => "watch-tells-truth",
+            Self::WatchEndsForReason => "watch-ends-for-reason",
         }
     }
 }

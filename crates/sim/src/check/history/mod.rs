@@ -13,6 +13,7 @@ mod project;
 pub mod search;
 mod tally;
 mod truth;
+pub mod watching;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Index, Instant, NodeId};
-use quorate_kv::{Command, CommandError};
+use quorate_kv::{Command, CommandError, WatchLimits};
 use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse, Ticket};
 
 pub use guarantee::{Guarantee, Violation};
@@ -30,6 +31,7 @@ pub use windows::Searched;
 use crate::clients::{Ask, End};
 use commands::{Commands, Committed, Expected, Unfounded};
 use truth::{Place, Truth, Unexplained};
+use watching::Watching;
 use windows::{Extent, Impossible, Windows};
 
 /// A request that has not ended.
@@ -62,6 +64,7 @@ pub struct History {
     commands: Commands,
     truth: Truth,
     windows: Windows,
+    watching: Watching,
     committed: Index,
     /// The newest state that an answer has shown.
     floor: Place,
@@ -89,6 +92,7 @@ impl History {
             commands: Commands::default(),
             truth: Truth::new(),
             windows: Windows::new(keys),
+            watching: Watching::new(WatchLimits::default()),
             committed: Index::ZERO,
             floor: Place::default(),
             node_floors: BTreeMap::new(),
@@ -96,9 +100,20 @@ impl History {
         }
     }
 
+    /// The same, where nodes have these bounds on watches.
+    #[must_use]
+    pub fn with_watch_limits(self, limits: WatchLimits) -> Self {
+        Self { watching: Watching::new(limits), ..self }
+    }
+
+    /// What clients that watch ask, and are told.
+    pub fn watching(&mut self) -> &mut Watching {
+        &mut self.watching
+    }
+
     /// What it consists of so far.
     pub fn tally(&self) -> Tally {
-        self.tally
+        Tally { told: self.watching.told(), ..self.tally }
     }
 
     /// How often each promise was looked at, by its name.
@@ -116,7 +131,8 @@ impl History {
             (Guarantee::NodesGoForward, tally.serializable_reads),
             (Guarantee::Linearizable, self.searched().windows),
         ];
-        counts.into_iter().map(|(guarantee, count)| (guarantee.name(), count)).collect()
+        let counts = counts.into_iter().map(|(guarantee, count)| (guarantee.name(), count));
+        counts.chain(self.watching.counts().iter().map(|(name, count)| (*name, *count))).collect()
     }
 
     /// What was searched for an order.
@@ -176,6 +192,8 @@ impl History {
             return Err(as_asked(format!("entry {index} is no command")));
         };
         let expected = self.truth.commit(&command);
+        let now = self.truth.now();
+        self.watching.on_commit(self.truth.changed(), now.revision, now.compacted);
         if is_internal(&command) {
             return Ok(());
         }
@@ -217,6 +235,7 @@ impl History {
     /// The node's process is gone: another life may know less. What was open there still has to be
     /// told as [`End::Lost`].
     pub fn on_node_gone(&mut self, node: NodeId) {
+        self.watching.on_node_gone(node);
         self.node_floors.remove(&node);
     }
 

@@ -25,6 +25,8 @@ pub struct Tally {
     pub unjudged_reads: u64,
     /// Requests to hand over leadership that ended.
     pub transfers: u64,
+    /// Changes that watches told, each compared with the log.
+    pub told: u64,
 }
 
 impl Tally {
@@ -40,6 +42,7 @@ impl Tally {
         self.serializable_reads += other.serializable_reads;
         self.unanswered_reads += other.unanswered_reads;
         self.transfers += other.transfers;
+        self.told += other.told;
     }
 
     /// Answers that were compared with the model.

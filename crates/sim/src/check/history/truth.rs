@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use quorate_kv::naive::{Naive, Standing};
-use quorate_kv::{Command, CommandError, RangeRequest, Response};
+use quorate_kv::{Command, CommandError, RangeRequest, Record, Response, Revision};
 use quorate_replica::{ReadRequest, ReadResponse};
 
 /// Most standings that an error without a revision is looked for in.
@@ -59,6 +59,16 @@ impl Truth {
             self.forget();
         }
         response
+    }
+
+    /// The changes that the last command made, in order.
+    pub(super) fn changed(&self) -> &[(Revision, Record)] {
+        self.model.changed()
+    }
+
+    /// Where the store stands.
+    pub(super) fn now(&self) -> Standing {
+        self.model.standing()
     }
 
     /// Forgets the oldest standings, and what only they could see.
