@@ -8,7 +8,7 @@ use crate::ids::Seed;
 use crate::input::Input;
 use crate::rules::Rules;
 use crate::status::{Fingerprint, Status, Summary};
-use crate::time::Instant;
+use crate::time::{ClusterTime, Instant};
 use crate::write::Recovered;
 
 /// A consensus protocol as a state machine: feed it inputs, drain what the host must do.
@@ -53,6 +53,10 @@ pub trait Engine: Sized {
     /// The ballot of the leader this node follows, or of its own leadership; `ballot.node` is the
     /// leader. `None` while no leader is known. Cheap.
     fn leader(&self) -> Option<Ballot>;
+
+    /// The cluster's time at `now`, with which this node would stamp an entry; `None` while it
+    /// does not lead.
+    fn cluster_time(&self, now: Instant) -> Option<ClusterTime>;
 
     /// The snapshot a message asks its receiver to install, if it is that kind of message. A host
     /// passes such a message on only when it holds that snapshot whole, and drops it otherwise.

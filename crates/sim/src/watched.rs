@@ -4,8 +4,8 @@ use core::cell::RefCell;
 
 use quorate_consensus::invariants::{Claim, Claims, Order};
 use quorate_consensus::{
-    Ballot, Config, Effects, Engine, Fingerprint, Input, Instant, Meta, NodeId, Outcome,
-    ProposalId, Recovered, RequestId, Seed, Status, Summary,
+    Ballot, ClusterTime, Config, Effects, Engine, Fingerprint, Input, Instant, Meta, NodeId,
+    Outcome, ProposalId, Recovered, RequestId, Seed, Status, Summary,
 };
 
 /// Something that the ordering half around an engine keeps to itself.
@@ -85,6 +85,10 @@ impl<E: Engine> Engine for Watched<E> {
 
     fn leader(&self) -> Option<Ballot> {
         self.engine.leader()
+    }
+
+    fn cluster_time(&self, now: Instant) -> Option<ClusterTime> {
+        self.engine.cluster_time(now)
     }
 
     fn snapshot_in(message: &Self::Message) -> Option<&Meta> {

@@ -69,7 +69,7 @@ use crate::room::Room;
 use crate::rules::{Rule, Rules, Strict};
 use crate::slots::Slots;
 use crate::status::{Fingerprint, Status, Summary};
-use crate::time::Instant;
+use crate::time::{ClusterTime, Instant};
 use crate::trace::{Reason, TraceEvent, What};
 use crate::write::{Recovered, Write};
 use follow::{Cast, Word};
@@ -228,6 +228,11 @@ impl<R: Rules> Engine for Paxos<R> {
 
     fn leader(&self) -> Option<Ballot> {
         self.known_leader()
+    }
+
+    fn cluster_time(&self, now: Instant) -> Option<ClusterTime> {
+        let State::Leader(leader) = &self.state else { return None };
+        Some(leader.tenure.stamp(now))
     }
 
     fn snapshot_in(message: &Message) -> Option<&Meta> {

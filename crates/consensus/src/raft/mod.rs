@@ -54,7 +54,7 @@ use crate::proposals::Proposals;
 use crate::room::Room;
 use crate::rules::{Rule, Rules, Strict};
 use crate::status::{Fingerprint, Status, Summary};
-use crate::time::Instant;
+use crate::time::{ClusterTime, Instant};
 use crate::trace::{Reason, TraceEvent, What};
 use crate::write::{Recovered, Write};
 use reconfigure::Configurations;
@@ -193,6 +193,11 @@ impl<R: Rules> Engine for Raft<R> {
 
     fn leader(&self) -> Option<Ballot> {
         self.known_leader().map(|leader| self.term.ballot(leader))
+    }
+
+    fn cluster_time(&self, now: Instant) -> Option<ClusterTime> {
+        let State::Leader(leader) = &self.state else { return None };
+        Some(leader.tenure.stamp(now))
     }
 
     fn snapshot_in(message: &Message) -> Option<&Meta> {
