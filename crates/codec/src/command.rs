@@ -3,7 +3,7 @@
 //! ```text
 //! command     u8 version (1), u8 tag, then
 //!               0 put, 1 delete range, 2 txn, 3 compact, 4 advance (empty), 5 set quota,
-//!               6 publish
+//!               6 publish, 7 grant, 8 revoke, 9 renew
 //! put         u8 flags (1 prev kv, 2 ignore value, 4 ignore lease), i64 lease,
 //!             string key, string value
 //! delete      u8 flags (1 prev kv), string key, string range end
@@ -11,6 +11,9 @@
 //! compact     u8 flags (1 physical), i64 revision
 //! set quota   u64 bytes
 //! publish     u64 member, string attributes
+//! grant       i64 lease (not 0), i64 ttl
+//! revoke      i64 lease
+//! renew       list i64 lease, at most 1,000
 //! compare     u8 result (0 equal, 1 greater, 2 less, 3 not equal, 255 unrecognized),
 //!             u8 target, then i64 (0 version, 1 create, 2 mod, 4 lease), string (3 value)
 //!             or nothing (255 unrecognized), string key, string range end
@@ -26,9 +29,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_kv::{
-    Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest, LeaseId,
-    PublishRequest, PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget,
-    TXN_DEPTH_MAX, TxnRequest,
+    Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
+    LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest, PublishRequest, PutRequest,
+    RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget, TXN_DEPTH_MAX, TxnRequest,
 };
 
 use crate::error::DecodeError;
@@ -72,6 +75,18 @@ pub fn encode_command(command: &Command) -> Bytes {
             request.member.put(&mut out);
             request.attributes.put(&mut out);
         }
+        Command::LeaseGrant(request) => {
+            out.put_u8(COMMAND_LEASE_GRANT);
+            request.put(&mut out);
+        }
+        Command::LeaseRevoke(request) => {
+            out.put_u8(COMMAND_LEASE_REVOKE);
+            request.id.put(&mut out);
+        }
+        Command::LeaseRenew(request) => {
+            out.put_u8(COMMAND_LEASE_RENEW);
+            request.put(&mut out);
+        }
     }
     out.freeze()
 }
@@ -93,6 +108,11 @@ pub fn decode_command(mut payload: Bytes) -> Result<Command, DecodeError> {
             member: u64::read(&mut reader)?,
             attributes: reader.string("attributes")?,
         }),
+        COMMAND_LEASE_GRANT => Command::LeaseGrant(LeaseGrantRequest::read(&mut reader)?),
+        COMMAND_LEASE_REVOKE => {
+            Command::LeaseRevoke(LeaseRevokeRequest { id: LeaseId::read(&mut reader)? })
+        }
+        COMMAND_LEASE_RENEW => Command::LeaseRenew(LeaseRenewRequest::read(&mut reader)?),
         found => return Err(DecodeError::BadTag { what: COMMAND, found }),
     };
     reader.finish()?;
@@ -107,6 +127,9 @@ const COMMAND_COMPACT: u8 = 3;
 const COMMAND_ADVANCE: u8 = 4;
 const COMMAND_SET_QUOTA: u8 = 5;
 const COMMAND_PUBLISH: u8 = 6;
+const COMMAND_LEASE_GRANT: u8 = 7;
+const COMMAND_LEASE_REVOKE: u8 = 8;
+const COMMAND_LEASE_RENEW: u8 = 9;
 
 const OP_RANGE: u8 = 0;
 const OP_PUT: u8 = 1;
@@ -127,7 +150,11 @@ fn capacity(command: &Command) -> usize {
         Command::DeleteRange(request) => 11 + request.key.len() + request.range_end.len(),
         Command::Txn(_) => 512,
         Command::Publish(request) => 14 + request.attributes.len(),
-        Command::Compact(_) | Command::SetQuota(_) | Command::Advance => 16,
+        Command::LeaseRenew(request) => 6 + 8 * request.ids.len(),
+        Command::LeaseGrant(_) => 18,
+        Command::Compact(_) | Command::SetQuota(_) | Command::Advance | Command::LeaseRevoke(_) => {
+            16
+        }
     }
 }
 

@@ -49,6 +49,16 @@ pub enum DecodeError {
         /// What was being read.
         what: &'static str,
     },
+    /// A number that the value cannot have.
+    OutOfBounds {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// In a newer form than its value needs. Every value has one form.
+    Redundant {
+        /// What was being read.
+        what: &'static str,
+    },
     /// A complete value with bytes after it.
     Trailing {
         /// How many.
@@ -71,6 +81,8 @@ impl fmt::Display for DecodeError {
             }
             Self::BadOrder { what } => write!(formatter, "{what} is not in ascending order"),
             Self::TooDeep { what } => write!(formatter, "{what} is nested too deep"),
+            Self::OutOfBounds { what } => write!(formatter, "{what} is out of bounds"),
+            Self::Redundant { what } => write!(formatter, "{what} has a simpler form"),
             Self::Trailing { bytes } => write!(formatter, "{bytes} bytes follow the value"),
         }
     }

@@ -28,11 +28,13 @@
 //! assert_eq!(frame.message::<PeerMessage<Message>>(PROTOCOL.max), Ok(sent));
 //! ```
 
+mod chunk;
 pub mod command;
 pub mod entry;
 pub mod error;
 pub mod frame;
 pub mod handshake;
+pub mod lease;
 mod paxos;
 pub mod peer;
 mod primitives;
@@ -56,6 +58,7 @@ pub use handshake::{
     Channel, ClusterId, EngineKind, HANDSHAKE_BYTES_MAX, HANDSHAKE_VERSION, HandshakeRefusal,
     Hello, HelloReply, PROTOCOL, ProtocolRange,
 };
+pub use lease::{LEASE_VERSION, decode_lease, encode_lease};
 pub use peer::{ForwardedProposal, PeerMessage, SnapshotChunk, SnapshotMessage, TransferId};
 pub use record::{
     CHECKPOINT_VERSION, RECORD_VERSION, decode_checkpoint, decode_record, encode_checkpoint,

@@ -10,10 +10,11 @@
 //!               5  read refused      u64 request, refusal
 //!               6  snapshot offer    u64 transfer, u64 records, meta
 //!               7  snapshot pull     u64 transfer, revision from
-//!               8  snapshot chunk    u64 transfer, revision from, option revision next,
-//!                                    option checkpoint, list (revision, record)
+//!               8  snapshot chunk    chunk
 //!               9  snapshot held     u64 transfer, meta
 //!               10 snapshot aborted  u64 transfer
+//!               11 pull leases       u64 transfer, i64 from
+//!               12 leased chunk      leased chunk
 //! refusal     u8 tag, then
 //!               0 not leader    option u64 leader
 //!               1 transferring  u64 to
@@ -25,8 +26,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::{Ballot, Index, Meta, NodeId, ProposalId, Refusal, RequestId};
-use quorate_kv::{Checkpoint, Record, Revision};
+use quorate_kv::{Checkpoint, Lease, LeaseId, Record, Revision, SnapshotPlace};
 
+use crate::chunk::{is_leased, put_chunk, read_chunk, read_leased_chunk};
 use crate::error::DecodeError;
 use crate::primitives::Layout;
 use crate::reader::Reader;
@@ -51,12 +53,14 @@ pub struct SnapshotChunk {
     /// The stream.
     pub transfer: TransferId,
     /// Copied from the pull.
-    pub from: Revision,
+    pub from: SnapshotPlace,
     /// Every record from there up to `next`, ascending. Within [`crate::PAYLOAD_BYTES_MAX`].
     pub records: Vec<(Revision, Record)>,
+    /// Every lease from there up to `next`, ascending. Within [`crate::PAYLOAD_BYTES_MAX`].
+    pub leases: Vec<Lease>,
     /// Where the next chunk starts; `None` in the last one.
-    pub next: Option<Revision>,
-    /// The state beside the records; only in the last chunk.
+    pub next: Option<SnapshotPlace>,
+    /// The state beside records and leases; only in the last chunk.
     pub checkpoint: Option<Box<Checkpoint>>,
 }
 
@@ -116,12 +120,12 @@ pub enum SnapshotMessage {
         /// How many records it has.
         records: u64,
     },
-    /// "Send the records from here on." Also how a broken transfer goes on.
+    /// "Send what comes from here on." Also how a broken transfer goes on.
     Pull {
         /// Copied from the offer.
         transfer: TransferId,
-        /// The first revision wanted.
-        from: Revision,
+        /// The first record or lease wanted.
+        from: SnapshotPlace,
     },
     /// The answer to a pull.
     Chunk(SnapshotChunk),
@@ -150,6 +154,8 @@ const SNAPSHOT_PULL: u8 = 7;
 const SNAPSHOT_CHUNK: u8 = 8;
 const SNAPSHOT_HELD: u8 = 9;
 const SNAPSHOT_ABORTED: u8 = 10;
+const SNAPSHOT_PULL_LEASES: u8 = 11;
+const SNAPSHOT_LEASED_CHUNK: u8 = 12;
 
 impl<M: Wire> Wire for PeerMessage<M> {
     fn encode(&self, out: &mut BytesMut) {
@@ -202,11 +208,19 @@ fn tag<M>(message: &PeerMessage<M>) -> u8 {
         PeerMessage::Read { .. } => READ,
         PeerMessage::ReadReleased { .. } => READ_RELEASED,
         PeerMessage::ReadRefused { .. } => READ_REFUSED,
-        PeerMessage::Snapshot(SnapshotMessage::Offer { .. }) => SNAPSHOT_OFFER,
-        PeerMessage::Snapshot(SnapshotMessage::Pull { .. }) => SNAPSHOT_PULL,
-        PeerMessage::Snapshot(SnapshotMessage::Chunk(_)) => SNAPSHOT_CHUNK,
-        PeerMessage::Snapshot(SnapshotMessage::Held { .. }) => SNAPSHOT_HELD,
-        PeerMessage::Snapshot(SnapshotMessage::Aborted { .. }) => SNAPSHOT_ABORTED,
+        PeerMessage::Snapshot(message) => snapshot_tag(message),
+    }
+}
+
+fn snapshot_tag(message: &SnapshotMessage) -> u8 {
+    match message {
+        SnapshotMessage::Offer { .. } => SNAPSHOT_OFFER,
+        SnapshotMessage::Pull { from: SnapshotPlace::Records(_), .. } => SNAPSHOT_PULL,
+        SnapshotMessage::Pull { from: SnapshotPlace::Leases(_), .. } => SNAPSHOT_PULL_LEASES,
+        SnapshotMessage::Chunk(chunk) if is_leased(chunk) => SNAPSHOT_LEASED_CHUNK,
+        SnapshotMessage::Chunk(_) => SNAPSHOT_CHUNK,
+        SnapshotMessage::Held { .. } => SNAPSHOT_HELD,
+        SnapshotMessage::Aborted { .. } => SNAPSHOT_ABORTED,
     }
 }
 
@@ -219,9 +233,12 @@ fn put_snapshot(message: &SnapshotMessage, out: &mut BytesMut) {
         }
         SnapshotMessage::Pull { transfer, from } => {
             transfer.put(out);
-            from.put(out);
+            match from {
+                SnapshotPlace::Records(revision) => revision.put(out),
+                SnapshotPlace::Leases(lease) => lease.put(out),
+            }
         }
-        SnapshotMessage::Chunk(chunk) => chunk.put(out),
+        SnapshotMessage::Chunk(chunk) => put_chunk(chunk, out),
         SnapshotMessage::Held { transfer, meta } => {
             transfer.put(out);
             meta.put(out);
@@ -240,9 +257,14 @@ fn read_snapshot(tag: u8, reader: &mut Reader<'_>) -> Result<Option<SnapshotMess
         }
         SNAPSHOT_PULL => SnapshotMessage::Pull {
             transfer: TransferId::read(reader)?,
-            from: Revision::read(reader)?,
+            from: SnapshotPlace::Records(Revision::read(reader)?),
         },
-        SNAPSHOT_CHUNK => SnapshotMessage::Chunk(SnapshotChunk::read(reader)?),
+        SNAPSHOT_PULL_LEASES => SnapshotMessage::Pull {
+            transfer: TransferId::read(reader)?,
+            from: SnapshotPlace::Leases(LeaseId::read(reader)?),
+        },
+        SNAPSHOT_CHUNK => SnapshotMessage::Chunk(read_chunk(reader)?),
+        SNAPSHOT_LEASED_CHUNK => SnapshotMessage::Chunk(read_leased_chunk(reader)?),
         SNAPSHOT_HELD => {
             SnapshotMessage::Held { transfer: TransferId::read(reader)?, meta: Meta::read(reader)? }
         }
@@ -294,29 +316,6 @@ impl Layout for ForwardedProposal {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { id: ProposalId::read(reader)?, payload: Bytes::read(reader)? })
-    }
-}
-
-impl Layout for SnapshotChunk {
-    const NAME: &'static str = "snapshot chunk";
-    const BYTES_MIN: usize = 30;
-
-    fn put(&self, out: &mut BytesMut) {
-        self.transfer.put(out);
-        self.from.put(out);
-        self.next.put(out);
-        self.checkpoint.put(out);
-        self.records.put(out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            transfer: TransferId::read(reader)?,
-            from: Revision::read(reader)?,
-            next: Option::<Revision>::read(reader)?,
-            checkpoint: Option::<Box<Checkpoint>>::read(reader)?,
-            records: Vec::read(reader)?,
-        })
     }
 }
 

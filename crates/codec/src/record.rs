@@ -4,11 +4,14 @@
 //! record on disk      u8 version (1), record
 //! record              u8 kind (0 put, 1 tombstone), i64 create revision, i64 version, i64 lease,
 //!                     string key, string value
-//! checkpoint on disk  u8 version (1), checkpoint
+//! checkpoint on disk  u8 version, then
+//!                       1 checkpoint, of a store without leases
+//!                       2 leased checkpoint, of one with some
 //! checkpoint          u64 index, u64 round, u64 node, u64 time (microseconds), string members,
 //!                     map u64 member -> string attributes, u128 state hash, i64 revision,
 //!                     i64 compacted, u64 records, u64 content hash, u64 logical bytes,
 //!                     u64 quota bytes, option u64 alarm
+//! leased checkpoint   checkpoint, u64 leases, u64 lease hash
 //! revision            i64 main, i64 sub
 //! ```
 //!
@@ -28,7 +31,10 @@ use crate::reader::Reader;
 pub const RECORD_VERSION: u8 = 1;
 
 /// The newest version of a stored checkpoint.
-pub const CHECKPOINT_VERSION: u8 = 1;
+pub const CHECKPOINT_VERSION: u8 = 2;
+
+/// The version that knows no leases.
+const CHECKPOINT_UNLEASED: u8 = 1;
 
 const RECORD_HEAD_BYTES: usize = 34;
 
@@ -50,17 +56,56 @@ pub fn decode_record(mut bytes: Bytes) -> Result<Record, DecodeError> {
 
 /// Appends a checkpoint as it is stored.
 pub fn encode_checkpoint(checkpoint: &Checkpoint, out: &mut BytesMut) {
-    out.put_u8(CHECKPOINT_VERSION);
-    checkpoint.put(out);
+    if has_leases(checkpoint) {
+        out.put_u8(CHECKPOINT_VERSION);
+        put_leased(checkpoint, out);
+    } else {
+        out.put_u8(CHECKPOINT_UNLEASED);
+        checkpoint.put(out);
+    }
 }
 
 /// Reads a stored checkpoint that fills `bytes`.
 pub fn decode_checkpoint(mut bytes: Bytes) -> Result<Checkpoint, DecodeError> {
     let mut reader = Reader::new(&mut bytes);
-    reader.version(Checkpoint::NAME, CHECKPOINT_VERSION)?;
-    let checkpoint = Checkpoint::read(&mut reader)?;
+    let checkpoint = match reader.byte(Checkpoint::NAME)? {
+        CHECKPOINT_UNLEASED => Checkpoint::read(&mut reader)?,
+        CHECKPOINT_VERSION => read_leased_only(&mut reader)?,
+        found => {
+            let (what, newest) = (Checkpoint::NAME, CHECKPOINT_VERSION);
+            return Err(DecodeError::Version { what, found, newest });
+        }
+    };
     reader.finish()?;
     Ok(checkpoint)
+}
+
+/// Reads the form that knows leases where no other would do.
+fn read_leased_only(reader: &mut Reader<'_>) -> Result<Checkpoint, DecodeError> {
+    let checkpoint = read_leased(reader)?;
+    if has_leases(&checkpoint) {
+        return Ok(checkpoint);
+    }
+    Err(DecodeError::Redundant { what: Checkpoint::NAME })
+}
+
+/// Whether a checkpoint needs the form that knows leases.
+pub(crate) fn has_leases(checkpoint: &Checkpoint) -> bool {
+    checkpoint.leases != 0 || checkpoint.lease_hash != ContentHash::default()
+}
+
+/// Appends the form that knows leases.
+pub(crate) fn put_leased(checkpoint: &Checkpoint, out: &mut BytesMut) {
+    checkpoint.put(out);
+    checkpoint.leases.put(out);
+    checkpoint.lease_hash.0.put(out);
+}
+
+/// Reads the form that knows leases.
+pub(crate) fn read_leased(reader: &mut Reader<'_>) -> Result<Checkpoint, DecodeError> {
+    let checkpoint = Checkpoint::read(reader)?;
+    let (leases, lease_hash) = (u64::read(reader)?, ContentHash(u64::read(reader)?));
+    Ok(Checkpoint { leases, lease_hash, ..checkpoint })
 }
 
 impl Layout for Record {
@@ -105,19 +150,6 @@ impl Layout for RecordKind {
             1 => Ok(Self::Tombstone),
             found => Err(DecodeError::BadTag { what: Self::NAME, found }),
         }
-    }
-}
-
-impl Layout for LeaseId {
-    const NAME: &'static str = "lease";
-    const BYTES_MIN: usize = 8;
-
-    fn put(&self, out: &mut BytesMut) {
-        self.0.put(out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        i64::read(reader).map(Self)
     }
 }
 
@@ -183,6 +215,8 @@ impl Layout for Checkpoint {
             logical_bytes: u64::read(reader)?,
             quota_bytes: u64::read(reader)?,
             space_alarm: Option::<u64>::read(reader)?,
+            leases: 0,
+            lease_hash: ContentHash::default(),
         })
     }
 }

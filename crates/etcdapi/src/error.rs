@@ -405,6 +405,7 @@ impl From<kv::RequestError> for ApiError {
             kv::RequestError::TooManyOperations => Self::TooManyOperations,
             kv::RequestError::DuplicateKey => Self::DuplicateKey,
             kv::RequestError::TooLarge => Self::RequestTooLarge,
+            kv::RequestError::LeaseTtlTooLarge => Self::LeaseTtlTooLarge,
         }
     }
 }
@@ -417,6 +418,7 @@ impl From<kv::CommandError> for ApiError {
             kv::CommandError::FutureRevision => Self::FutureRevision,
             kv::CommandError::KeyNotFound => Self::KeyNotFound,
             kv::CommandError::LeaseNotFound => Self::LeaseNotFound,
+            kv::CommandError::LeaseExists => Self::LeaseExists,
             kv::CommandError::NoSpace => Self::NoSpace,
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::LeaseId;
+use crate::{LeaseId, LeaseTtl};
 
 /// What an entry of the log asks the store to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,12 @@ pub enum Command {
     Publish(PublishRequest),
     /// Nothing but the passing of time.
     Advance,
+    /// Begin a lease.
+    LeaseGrant(LeaseGrantRequest),
+    /// End a lease, and delete the keys attached to it.
+    LeaseRevoke(LeaseRevokeRequest),
+    /// Have leases begin their time anew.
+    LeaseRenew(LeaseRenewRequest),
 }
 
 /// The order of the keys and values in a range's answer.
@@ -237,4 +243,28 @@ pub struct PublishRequest {
     pub member: u64,
     /// Its name and addresses, opaque to the store; replaces what it told before.
     pub attributes: Bytes,
+}
+
+/// Begin a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseGrantRequest {
+    /// Its name, never [`LeaseId::NONE`]: whoever takes the request from a client that leaves the
+    /// choice open picks one.
+    pub id: LeaseId,
+    /// How long it lives without a renewal; see [`LeaseTtl::granted`].
+    pub ttl: LeaseTtl,
+}
+
+/// End a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRevokeRequest {
+    /// Which.
+    pub id: LeaseId,
+}
+
+/// Have leases begin their time anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseRenewRequest {
+    /// Which, in the order of the answers; not more than [`crate::LEASE_RENEW_MAX`].
+    pub ids: Vec<LeaseId>,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::ErrorKind;
 
-use crate::{ContentHash, Revision};
+use crate::{ContentHash, LeaseId, Revision};
 
 /// Why a request was refused before it was proposed. It can never succeed as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum RequestError {
     DuplicateKey,
     /// Keys and values exceed the request limit (etcd: "request is too large").
     TooLarge,
+    /// A lease is to live longer than [`crate::LeaseTtl::MAX`] (etcd: "too large lease TTL").
+    LeaseTtlTooLarge,
 }
 
 /// Why the store refused a request. Nothing was changed, on any replica.
@@ -35,6 +37,8 @@ pub enum CommandError {
     KeyNotFound,
     /// The lease does not exist: grant one first (etcd: "requested lease not found").
     LeaseNotFound,
+    /// There is a lease of this name: choose another (etcd: "lease already exists").
+    LeaseExists,
     /// The quota is used up: delete and compact, or raise it (etcd: "mvcc: database space
     /// exceeded").
     NoSpace,
@@ -49,6 +53,8 @@ pub enum MapError {
     BadRecord(Revision),
     /// The checkpoint fails its checksum or cannot be decoded.
     BadCheckpoint,
+    /// The lease of this id fails its checksum or cannot be decoded.
+    BadLease(LeaseId),
     /// The map's own structure is damaged.
     BadStructure,
 }
@@ -91,6 +97,22 @@ pub enum OpenError {
         /// What the map has.
         found: ContentHash,
     },
+    /// The map has another number of leases than its checkpoint says.
+    WrongLeaseCount {
+        /// What the checkpoint says.
+        expected: u64,
+        /// What the map has.
+        found: u64,
+    },
+    /// The leases are not those that the checkpoint was made for.
+    WrongLeases {
+        /// What the checkpoint says.
+        expected: ContentHash,
+        /// What the map has.
+        found: ContentHash,
+    },
+    /// A key is attached to a lease that the map does not have.
+    LostLease(LeaseId),
     /// The retained records have another size than the checkpoint says.
     WrongBytes {
         /// What the checkpoint says, in logical bytes.
@@ -121,6 +143,7 @@ impl fmt::Display for RequestError {
             Self::TooManyOperations => "the transaction has too many operations",
             Self::DuplicateKey => "the transaction writes one key twice",
             Self::TooLarge => "the request is too large",
+            Self::LeaseTtlTooLarge => "the lease would live too long",
         })
     }
 }
@@ -132,6 +155,7 @@ impl fmt::Display for CommandError {
             Self::FutureRevision => "the revision is in the future",
             Self::KeyNotFound => "the key does not exist",
             Self::LeaseNotFound => "the lease does not exist",
+            Self::LeaseExists => "the lease exists already",
             Self::NoSpace => "the quota is used up",
         })
     }
@@ -144,6 +168,7 @@ impl fmt::Display for MapError {
             Self::BadRecord(revision) => {
                 write!(f, "the record at revision {}.{} is damaged", revision.main, revision.sub)
             }
+            Self::BadLease(LeaseId(id)) => write!(f, "lease {id:x} is damaged"),
             Self::BadCheckpoint => f.write_str("the map's checkpoint is damaged"),
             Self::BadStructure => f.write_str("the map's structure is damaged"),
         }
@@ -187,6 +212,17 @@ impl fmt::Display for OpenError {
                 "the retained records hash to {:016x}, the checkpoint says {:016x}",
                 found.0, expected.0
             ),
+            Self::WrongLeaseCount { expected, found } => {
+                write!(f, "the map has {found} leases, its checkpoint says {expected}")
+            }
+            Self::WrongLeases { expected, found } => write!(
+                f,
+                "the leases hash to {:016x}, the checkpoint says {:016x}",
+                found.0, expected.0
+            ),
+            Self::LostLease(LeaseId(id)) => {
+                write!(f, "a key is attached to lease {id:x}, which the map does not have")
+            }
             Self::WrongBytes { expected, found } => {
                 write!(f, "the map retains {found} bytes, its checkpoint says {expected}")
             }

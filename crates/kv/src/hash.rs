@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::{ContentHash, Record, RecordKind, Revision, StateHash};
+use crate::{ContentHash, Lease, Record, RecordKind, Revision, StateHash};
 
 impl ContentHash {
     /// The hash of this content and `other` together.
@@ -34,10 +34,22 @@ pub(crate) fn record_hash(revision: Revision, record: &Record) -> ContentHash {
         xxh3_64(&record.value),
     ];
     let mut bytes = [0; 64];
+    put_words(&words, &mut bytes);
+    ContentHash(xxh3_64(&bytes))
+}
+
+/// The hash of one lease.
+pub(crate) fn lease_hash(lease: &Lease) -> ContentHash {
+    let words = [lease.id.0.cast_unsigned(), lease.ttl.seconds().cast_unsigned(), lease.deadline.0];
+    let mut bytes = [0; 24];
+    put_words(&words, &mut bytes);
+    ContentHash(xxh3_64(&bytes))
+}
+
+fn put_words(words: &[u64], bytes: &mut [u8]) {
     for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
         to.copy_from_slice(&word.to_le_bytes());
     }
-    ContentHash(xxh3_64(&bytes))
 }
 
 /// What one entry did, in canonical bytes. Reused from entry to entry.

@@ -29,6 +29,7 @@
 mod command;
 mod error;
 mod hash;
+mod lease;
 mod map;
 pub mod map_suite;
 mod memory_map;
@@ -43,16 +44,18 @@ mod watch;
 
 pub use command::{
     Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
-    PublishRequest, PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget,
-    TxnRequest,
+    LeaseGrantRequest, LeaseRenewRequest, LeaseRevokeRequest, PublishRequest, PutRequest,
+    RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget, TxnRequest,
 };
 pub use error::{CommandError, Damage, MapError, OpenError, RequestError};
+pub use lease::{LEASE_BYTES, LEASE_RENEW_MAX, Lease, LeaseCounts, LeaseTtl};
 pub use map::{Commit, CommitId, Records, ScanLimit};
 pub use memory_map::MemoryMap;
 pub use record::{Checkpoint, KeyValue, RECORD_OVERHEAD_BYTES, Record, RecordKind};
 pub use response::{
-    CompactResponse, DeleteRangeResponse, PutResponse, RangeResponse, Response, ResponseOp,
-    TxnResponse,
+    CompactResponse, DeleteRangeResponse, LeaseGrantResponse, LeaseList, LeaseRenewResponse,
+    LeaseRevokeResponse, LeaseTime, LeaseTimeToLive, PutResponse, RangeResponse, Response,
+    ResponseOp, TxnResponse,
 };
 pub use revision::{
     COMPACTED_NEVER, ClusterTime, ContentHash, Context, LeaseId, LogPosition, REVISION_INITIAL,
@@ -60,8 +63,8 @@ pub use revision::{
 };
 pub use rules::{Mutant, Rule, Rules, Strict};
 pub use store::{
-    Chunk, Config, ContentAt, Events, HashTask, Outcome, Pin, QUOTA_BYTES_DEFAULT, RangeTask, Read,
-    Sizes, SnapshotSource, Step, Store,
+    Chunk, Config, ContentAt, Events, HashTask, LeaseKeys, Outcome, Pin, QUOTA_BYTES_DEFAULT,
+    RangeTask, Read, Sizes, SnapshotPlace, SnapshotSource, Step, Store,
 };
 pub use validate::{
     Limits, TXN_DEPTH_MAX, validate, validate_delete_range, validate_put, validate_range,

@@ -1,8 +1,9 @@
 //! The ordered map under the store: the contract that its memory and disk forms share.
 
-use crate::{Checkpoint, MapError, Record, Revision};
+use crate::{Checkpoint, Lease, LeaseId, MapError, Record, Revision};
 
-/// An ordered map from revision to record, and one checkpoint beside it.
+/// An ordered map from revision to record, and beside it another from id to lease, and one
+/// checkpoint.
 ///
 /// Reads may run while a commit does, and then see the map either before or after it.
 pub trait Records: Send + Sync {
@@ -13,10 +14,14 @@ pub trait Records: Send + Sync {
     /// there is any; an empty answer means that there is none.
     fn scan(&self, from: Revision, limit: ScanLimit) -> Result<Vec<(Revision, Record)>, MapError>;
 
+    /// The leases from this id on, ascending, at most `count_max`, which is at least 1. An empty
+    /// answer means that there is none.
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, MapError>;
+
     /// The checkpoint of the last commit; none if there never was a commit.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError>;
 
-    /// Stores the puts, removes the removes and replaces the checkpoint, all or nothing, durable
+    /// Stores the puts, removes the removes, does the same to leases, and replaces the checkpoint, all or nothing, durable
     /// on return. Removing what is not there is no error. After an error the map is poisoned:
     /// nothing is known about what is stored until it is opened again.
     fn commit(&self, commit: &Commit) -> Result<(), MapError>;
@@ -44,6 +49,8 @@ pub struct Commit {
     pub puts: Vec<(Revision, Record)>,
     /// Records that compaction has freed.
     pub removes: Vec<Revision>,
+    /// Leases that began, were renewed, or ended (`None`), ascending by id, each once.
+    pub leases: Vec<(LeaseId, Option<Lease>)>,
     /// The state of the store that the map then holds.
     pub checkpoint: Checkpoint,
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    COMPACTED_NEVER, Checkpoint, ClusterTime, Commit, CommitId, ContentHash, LeaseId, LogPosition,
-    Record, RecordKind, Records, Revision, ScanLimit, StateHash,
+    COMPACTED_NEVER, Checkpoint, ClusterTime, Commit, CommitId, ContentHash, Lease, LeaseId,
+    LeaseTtl, LogPosition, Record, RecordKind, Records, Revision, ScanLimit, StateHash,
 };
 
 /// Runs every test. `open` makes a new, empty map at each call.
@@ -20,6 +20,8 @@ pub fn run(open: &dyn Fn() -> Arc<dyn Records>) {
     a_scan_keeps_its_limits(&*open());
     removes_take_records_away(&*open());
     a_put_replaces(&*open());
+    leases_are_read_back(&*open());
+    a_walk_over_leases_ascends_and_keeps_its_limit(&*open());
 }
 
 const UNLIMITED: ScanLimit = ScanLimit { records: usize::MAX, bytes: usize::MAX };
@@ -123,6 +125,51 @@ fn a_put_replaces(map: &dyn Records) {
     assert_eq!(scanned(map, Revision::FIRST, UNLIMITED), [revision], "once");
 }
 
+fn leases_are_read_back(map: &dyn Records) {
+    let lease = |id, ttl, deadline| Lease {
+        id: LeaseId(id),
+        ttl: LeaseTtl::new(ttl).expect("in bounds"),
+        deadline: ClusterTime(deadline),
+    };
+    let extremes = [
+        lease(i64::MIN, 1, 0),
+        lease(-1, 9_000_000_000, u64::MAX),
+        lease(1, 2, 3),
+        lease(i64::MAX, 4, 5),
+    ];
+    assert_eq!(map.leases(LeaseId::FIRST, 9), Ok(Vec::new()), "none was put");
+    let held = |lease: &Lease| (lease.id, Some(*lease));
+    let mut first = commit(1, Vec::new(), Vec::new());
+    first.leases = extremes.iter().map(held).collect();
+    assert_eq!(map.commit(&first), Ok(()), "a healthy map commits");
+    assert_eq!(map.leases(LeaseId::FIRST, 9), Ok(extremes.to_vec()), "every field, in order");
+    let renewed = lease(1, 2, 9);
+    let mut second = commit(2, Vec::new(), Vec::new());
+    second.leases = vec![(LeaseId(-1), None), held(&renewed), (LeaseId(7), None)];
+    assert_eq!(map.commit(&second), Ok(()), "also of the end of what is not there");
+    let left = vec![extremes[0], renewed, extremes[3]];
+    assert_eq!(map.leases(LeaseId::FIRST, 9), Ok(left), "one has ended, one was renewed");
+    assert_eq!(map.scan(Revision::FIRST, UNLIMITED), Ok(Vec::new()), "leases are no records");
+}
+
+fn a_walk_over_leases_ascends_and_keeps_its_limit(map: &dyn Records) {
+    // Ids around the byte borders and zero, where wrong bytes would be out of order.
+    let ids = [-65_536, -256, -255, -1, 1, 255, 256, 65_536, 1 << 40].map(LeaseId);
+    let lease = |id| Lease { id, ttl: LeaseTtl::MAX, deadline: ClusterTime(7) };
+    let mut all = commit(1, Vec::new(), Vec::new());
+    all.leases = ids.iter().map(|id| (*id, Some(lease(*id)))).collect();
+    assert_eq!(map.commit(&all), Ok(()), "a healthy map commits");
+    for (at, id) in ids.iter().enumerate() {
+        let walk = |from, count_max| {
+            let found = map.leases(from, count_max).expect("a healthy map walks");
+            found.into_iter().map(|lease| lease.id).collect::<Vec<_>>()
+        };
+        assert_eq!(walk(*id, 99), ids[at..], "from a lease on, it included");
+        assert_eq!(walk(LeaseId(id.0 + 1), 99), ids[at + 1..], "from just after a lease on");
+        assert_eq!(walk(*id, 1), [*id], "the limit");
+    }
+}
+
 fn scanned(map: &dyn Records, from: Revision, limit: ScanLimit) -> Vec<Revision> {
     let found = map.scan(from, limit).expect("a healthy map scans");
     found.into_iter().map(|(revision, _)| revision).collect()
@@ -154,6 +201,8 @@ fn commit(id: u64, puts: Vec<(Revision, Record)>, removes: Vec<Revision>) -> Com
         logical_bytes: id ^ 9,
         quota_bytes: id ^ 0xa,
         space_alarm: Some(id ^ 0xb),
+        leases: id ^ 0xd,
+        lease_hash: ContentHash(id ^ 0xe),
     };
-    Commit { id: CommitId(id), puts, removes, checkpoint }
+    Commit { id: CommitId(id), puts, removes, leases: Vec::new(), checkpoint }
 }

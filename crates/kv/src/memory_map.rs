@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
-use crate::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
+use crate::{Checkpoint, Commit, Lease, LeaseId, MapError, Record, Records, Revision, ScanLimit};
 
 /// A [`Records`] in memory. It never fails; it is as durable as the process.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct MemoryMap {
 #[derive(Debug, Default)]
 struct State {
     records: BTreeMap<Revision, Record>,
+    leases: BTreeMap<LeaseId, Lease>,
     checkpoint: Option<Checkpoint>,
 }
 
@@ -54,6 +55,11 @@ impl Records for MemoryMap {
         }))
     }
 
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, MapError> {
+        assert!(0 < count_max, "a look at nothing would look like the end of the map");
+        Ok(self.read(|state| state.leases.range(from..).take(count_max).map(|it| *it.1).collect()))
+    }
+
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError> {
         Ok(self.read(|state| state.checkpoint.clone()))
     }
@@ -65,6 +71,12 @@ impl Records for MemoryMap {
         }
         for revision in &commit.removes {
             state.records.remove(revision);
+        }
+        for (id, lease) in &commit.leases {
+            match lease {
+                Some(lease) => state.leases.insert(*id, *lease),
+                None => state.leases.remove(id),
+            };
         }
         state.checkpoint = Some(commit.checkpoint.clone());
         Ok(())

@@ -3,6 +3,8 @@
 //! It shares no code with the store beyond the requests and answers, keeps no index, no hash and
 //! no running count, and so is what tests and the simulator compare the store with.
 
+mod lease;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -10,11 +12,11 @@ use std::ops::Bound;
 use bytes::Bytes;
 
 use crate::{
-    COMPACTED_NEVER, Command, CommandError, CompactResponse, Compare, CompareResult, CompareTarget,
-    ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue, LeaseId, PutRequest,
-    PutResponse, QUOTA_BYTES_DEFAULT, RECORD_OVERHEAD_BYTES, REVISION_INITIAL, RangeRequest,
-    RangeResponse, Record, RecordKind, RequestOp, Response, ResponseOp, Revision, Sizes, SortOrder,
-    SortTarget, TxnRequest, TxnResponse,
+    COMPACTED_NEVER, ClusterTime, Command, CommandError, CompactResponse, Compare, CompareResult,
+    CompareTarget, ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease, LeaseId,
+    PutRequest, PutResponse, QUOTA_BYTES_DEFAULT, RECORD_OVERHEAD_BYTES, REVISION_INITIAL,
+    RangeRequest, RangeResponse, Record, RecordKind, RequestOp, Response, ResponseOp, Revision,
+    Sizes, SortOrder, SortTarget, TxnRequest, TxnResponse,
 };
 
 /// Where a store stands: all that decides what a read sees.
@@ -52,6 +54,8 @@ pub struct Naive {
     quota_bytes: u64,
     alarm: Option<u64>,
     attributes: BTreeMap<u64, Bytes>,
+    time: ClusterTime,
+    leases: Vec<Lease>,
 }
 
 impl Default for Naive {
@@ -72,6 +76,8 @@ impl Naive {
             quota_bytes: QUOTA_BYTES_DEFAULT,
             alarm: None,
             attributes: BTreeMap::new(),
+            time: ClusterTime::default(),
+            leases: Vec::new(),
         }
     }
 
@@ -90,13 +96,27 @@ impl Naive {
         &self.attributes
     }
 
-    /// Applies the next command.
+    /// Applies the next entry, stamped with this time; none brings no command. Returns the leases
+    /// that were over, and what a client must be told.
+    pub fn apply_at(
+        &mut self,
+        time: ClusterTime,
+        command: Option<&Command>,
+    ) -> (Vec<LeaseId>, Option<Result<Response, CommandError>>) {
+        self.changes = 0;
+        self.time = self.time.max(time);
+        let is_compaction = matches!(command, Some(Command::Compact(_)));
+        let expired = if is_compaction { Vec::new() } else { self.expire() };
+        (expired, command.map(|command| self.apply(command)))
+    }
+
+    /// Applies the next command, with no time passing.
     pub fn apply(&mut self, command: &Command) -> Result<Response, CommandError> {
         self.changes = 0;
         self.changed.clear();
         match command {
             Command::Put(request) => {
-                check_lease(request)?;
+                self.check_lease(request)?;
                 self.check_kept(request)?;
                 self.check_space(self.put_bytes(request))?;
                 Ok(Response::Put(self.put(self.standing.revision, request)))
@@ -125,6 +145,9 @@ impl Naive {
                 Ok(Response::Publish)
             }
             Command::Advance => Ok(Response::Advance),
+            Command::LeaseGrant(request) => self.grant(*request).map(Response::LeaseGrant),
+            Command::LeaseRevoke(request) => self.revoke(request.id).map(Response::LeaseRevoke),
+            Command::LeaseRenew(request) => Ok(Response::LeaseRenew(self.renew_all(request))),
         }
     }
 
@@ -180,14 +203,18 @@ impl Naive {
             return Err(CommandError::FutureRevision);
         }
         self.standing.compacted = revision;
-        if self.alarm.is_some_and(|at| self.logical_bytes() < at) {
-            self.alarm = None;
-        }
+        self.end_alarm();
         Ok(CompactResponse { revision: self.standing.revision })
     }
 
+    fn end_alarm(&mut self) {
+        if self.alarm.is_some_and(|at| self.logical_bytes() < at) {
+            self.alarm = None;
+        }
+    }
+
     fn check_space(&mut self, bytes: u64) -> Result<(), CommandError> {
-        if self.written_bytes + bytes <= self.quota_bytes {
+        if self.written_bytes + self.lease_bytes() + bytes <= self.quota_bytes {
             return Ok(());
         }
         if self.quota_bytes < self.logical_bytes() + bytes {
@@ -220,7 +247,7 @@ impl Naive {
             match op {
                 RequestOp::Range(range) if range.revision == 0 => {}
                 RequestOp::Range(range) => standing.check(range.revision)?,
-                RequestOp::Put(put) => self.check_kept(put).and_then(|()| check_lease(put))?,
+                RequestOp::Put(put) => self.check_kept(put).and_then(|()| self.check_lease(put))?,
                 RequestOp::DeleteRange(_) => {}
                 RequestOp::Txn(nested) => self.check_txn(standing, nested)?,
             }
@@ -372,7 +399,9 @@ impl Naive {
     }
 
     fn logical_bytes(&self) -> u64 {
-        self.retained().iter().map(|(_, record)| record.logical_bytes()).sum()
+        let records = self.retained();
+        let bytes = records.iter().map(|(_, record)| record.logical_bytes());
+        bytes.sum::<u64>() + self.lease_bytes()
     }
 
     /// The hash of what is retained, up to a revision.
@@ -390,13 +419,9 @@ impl Naive {
             is_out_of_space: self.alarm.is_some(),
             keys: self.kvs_at(&[0], &[0], self.standing.revision).len() as u64,
             records: self.retained().len() as u64,
+            leases: self.leases.len() as u64,
         }
     }
-}
-
-fn check_lease(request: &PutRequest) -> Result<(), CommandError> {
-    let has_lease = request.lease != LeaseId::NONE;
-    if has_lease { Err(CommandError::LeaseNotFound) } else { Ok(()) }
 }
 
 /// What the newest of these versions that is not newer than `at` shows.

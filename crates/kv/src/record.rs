@@ -94,7 +94,7 @@ pub struct KeyValue {
 ///
 /// Stored in the same atomic commit as the records it speaks of: the map holds every record
 /// that is retained at `position`, none above `revision`, and possibly some that compaction
-/// has freed but not yet removed.
+/// has freed but not yet removed; and the leases at `position`, exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The last applied entry.
@@ -115,10 +115,14 @@ pub struct Checkpoint {
     pub records: u64,
     /// The hash over the retained records.
     pub content_hash: ContentHash,
-    /// What the retained records count for in the quota, in bytes.
+    /// What the retained records and the leases count for in the quota, in bytes.
     pub logical_bytes: u64,
     /// The cluster's quota, in bytes.
     pub quota_bytes: u64,
     /// The logical bytes at the first refusal for lack of space, while the alarm lasts.
     pub space_alarm: Option<u64>,
+    /// How many leases there are.
+    pub leases: u64,
+    /// The hash over them: the wrapping sum of the hash of each.
+    pub lease_hash: ContentHash,
 }

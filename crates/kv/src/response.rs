@@ -1,7 +1,9 @@
 //! Answers as plain data. Headers carry the store's revision; cluster, member and term are
 //! added by whoever speaks to the client.
 
-use crate::KeyValue;
+use bytes::Bytes;
+
+use crate::{KeyValue, LeaseId, LeaseTtl};
 
 /// The answer to a [`crate::Command`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,12 @@ pub enum Response {
     Publish,
     /// To the passing of time.
     Advance,
+    /// To the grant of a lease.
+    LeaseGrant(LeaseGrantResponse),
+    /// To the end of a lease.
+    LeaseRevoke(LeaseRevokeResponse),
+    /// To the renewal of leases.
+    LeaseRenew(LeaseRenewResponse),
 }
 
 /// The answer to a range.
@@ -85,4 +93,62 @@ pub enum ResponseOp {
 pub struct CompactResponse {
     /// The store's current revision, which compaction leaves alone.
     pub revision: i64,
+}
+
+/// The answer to the grant of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseGrantResponse {
+    /// The store's current revision, which a grant leaves alone.
+    pub revision: i64,
+    /// The lease.
+    pub id: LeaseId,
+    /// How long it lives.
+    pub ttl: LeaseTtl,
+}
+
+/// The answer to the end of a lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseRevokeResponse {
+    /// The revision in which its keys were deleted, or the current one if it had none.
+    pub revision: i64,
+}
+
+/// The answer to the renewal of leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseRenewResponse {
+    /// The store's current revision, which a renewal leaves alone.
+    pub revision: i64,
+    /// For each lease named, in order, how long it lives; none if there is no such lease any more.
+    pub renewed: Vec<Option<LeaseTtl>>,
+}
+
+/// What is known of one lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseTimeToLive {
+    /// The store's current revision.
+    pub revision: i64,
+    /// The lease that was asked for.
+    pub id: LeaseId,
+    /// Its time; none if there is no such lease.
+    pub time: Option<LeaseTime>,
+    /// The keys attached to it, sorted, if asked for.
+    pub keys: Vec<Bytes>,
+}
+
+/// How long a lease lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTime {
+    /// As granted.
+    pub granted: LeaseTtl,
+    /// The whole seconds left.
+    pub seconds_left: i64,
+}
+
+/// The leases there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseList {
+    /// The store's current revision.
+    pub revision: i64,
+    /// Their ids, the one that is over first at the front; by id among equals.
+    pub ids: Vec<LeaseId>,
 }

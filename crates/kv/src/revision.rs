@@ -78,4 +78,12 @@ pub struct LeaseId(pub i64);
 impl LeaseId {
     /// No lease.
     pub const NONE: Self = Self(0);
+
+    /// Not above any id: where a walk over all leases starts.
+    pub const FIRST: Self = Self(i64::MIN);
+
+    /// The smallest id above this one, if there is one.
+    pub fn next(self) -> Option<Self> {
+        self.0.checked_add(1).map(Self)
+    }
 }

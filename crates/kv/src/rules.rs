@@ -64,11 +64,29 @@ pub enum Rule {
     WatchPreviousIsNew,
     /// A long response is cut, and does not say so.
     WatchSplitsRevision,
+    /// A lease is over when half of its time has passed.
+    LeaseExpiresEarly,
+    /// A lease that is over stays.
+    LeaseNeverExpires,
+    /// All leases begin their time anew under a new leader (etcd).
+    LeaseExtendedByFailover,
+    /// A renewal brings a lease back that is over.
+    RenewRevives,
+    /// A lease that ends leaves its last key.
+    RevokeLeavesKey,
+    /// Each key of a lease that ends is deleted in a revision of its own.
+    LeaseKeysManyRevisions,
+    /// A key that is put anew stays attached to the lease it had.
+    DetachForgotten,
+    /// A key may be attached to a lease that does not exist.
+    LostLeaseAccepted,
+    /// Renewals do not reach the map, so that a restart takes them back.
+    RenewalNotCommitted,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 39] = [
         Self::EmptyDeleteTakesRevision,
         Self::DuplicatesAllowed,
         Self::TimeRunsBackwards,
@@ -99,6 +117,15 @@ impl Rule {
         Self::WatchIgnoresFilter,
         Self::WatchPreviousIsNew,
         Self::WatchSplitsRevision,
+        Self::LeaseExpiresEarly,
+        Self::LeaseNeverExpires,
+        Self::LeaseExtendedByFailover,
+        Self::RenewRevives,
+        Self::RevokeLeavesKey,
+        Self::LeaseKeysManyRevisions,
+        Self::DetachForgotten,
+        Self::LostLeaseAccepted,
+        Self::RenewalNotCommitted,
     ];
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Command, Compare, CompareTarget, DeleteRangeRequest, LeaseId, PutRequest, RangeRequest,
-    RequestError, RequestOp, Rule, Rules, Strict, TxnRequest,
+    Command, Compare, CompareTarget, DeleteRangeRequest, LEASE_RENEW_MAX, LeaseId, PutRequest,
+    RangeRequest, RequestError, RequestOp, Rule, Rules, Strict, TxnRequest,
 };
 
 /// How deeply transactions may be nested, the outermost counted. The budget of operations would
@@ -34,7 +34,15 @@ pub fn validate(command: &Command, limits: &Limits) -> Result<(), RequestError> 
         Command::DeleteRange(request) => validate_delete_range(request, limits),
         Command::Txn(request) => validate_txn(request, limits, &Strict),
         Command::Publish(request) => check_size(request.attributes.len(), limits),
-        Command::Compact(_) | Command::SetQuota(_) | Command::Advance => Ok(()),
+        Command::LeaseRenew(request) if LEASE_RENEW_MAX < request.ids.len() => {
+            Err(RequestError::TooManyOperations)
+        }
+        Command::Compact(_)
+        | Command::SetQuota(_)
+        | Command::Advance
+        | Command::LeaseGrant(_)
+        | Command::LeaseRevoke(_)
+        | Command::LeaseRenew(_) => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Committed entries come in, answers go out. Between two entries it serves released reads, slices
 //! of large ranges, and snapshots for peers.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommitId, Context, Damage, LogPosition, NodeTime, Response, Step, Store, StreamId,
-    WatchLimits, WatchRequest, Watches,
+    Command, CommitId, Context, Damage, LeaseRenewResponse, LogPosition, NodeTime, Response, Step,
+    Store, StreamId, WatchLimits, WatchRequest, Watches,
 };
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
@@ -19,9 +20,10 @@ use crate::compaction::{CommitPolicy, Compaction};
 use crate::counts::Counts;
 use crate::incoming::{Incoming, Reaction};
 use crate::meta::{members_to_bytes, meta_of};
+use crate::ordering_io::LeaseClock;
 use crate::outgoing::Outgoing;
-use crate::reading::{ReadRequest, Reading};
-use crate::request::Ticket;
+use crate::reading::{Moment, ReadRequest, Reading};
+use crate::request::{KeptAlive, Ticket, Waiters};
 use crate::rules::{Rule, Rules, Strict};
 
 /// The applying half of one node.
@@ -42,6 +44,9 @@ pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
     backlog_told: u64,
     wish_told: Option<Command>,
     counts: Counts,
+    leases_told: Option<LeaseClock>,
+    /// When the store's clock last moved.
+    clock_moved_at: Option<Instant>,
     has_compaction_work: bool,
     is_installing: bool,
 }
@@ -90,6 +95,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             backlog_told: 0,
             wish_told: None,
             counts: Counts::default(),
+            leases_told: None,
+            clock_moved_at: None,
             has_compaction_work: true,
             is_installing: false,
             store,
@@ -134,12 +141,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     }
 
     /// Applies the next entry and answers whoever waits for it.
-    pub fn apply(
-        &mut self,
-        now: Instant,
-        entry: &Entry,
-        ticket: Option<Ticket>,
-    ) -> Result<(), Damage> {
+    pub fn apply(&mut self, now: Instant, entry: &Entry, waiters: Waiters) -> Result<(), Damage> {
         assert!(
             entry.index == self.applied().next(),
             "entries are applied in order, each once: {} after {}",
@@ -148,13 +150,16 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         );
         let context = context_of(entry);
         self.compaction.on_dirty(now);
+        if self.store.now() < context.time {
+            self.clock_moved_at = Some(now);
+        }
         match &entry.payload {
             Payload::Noop => self.store.apply_nothing(context),
             Payload::Members(members) => {
                 self.store.set_members(members_to_bytes(members));
                 self.store.apply_nothing(context);
             }
-            Payload::Command(bytes) => self.apply_command(context, bytes, ticket)?,
+            Payload::Command(bytes) => self.apply_command(context, bytes, waiters)?,
         }
         Ok(())
     }
@@ -165,7 +170,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         &mut self,
         context: Context,
         bytes: &Bytes,
-        ticket: Option<Ticket>,
+        waiters: Waiters,
     ) -> Result<(), Damage> {
         let command = decode_command(bytes.clone())
             .expect("a committed command decodes: upgrade this node to the cluster's version");
@@ -176,14 +181,36 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         let result = self.store.apply(context, &command)?;
         self.has_compaction_work |= is_compaction;
         self.counts.on_applied(&result);
-        let Some(ticket) = ticket else { return Ok(()) };
-        match (&command, result) {
-            (Command::Compact(compact), Ok(response)) if compact.physical => {
+        match (waiters, &command, result) {
+            (Waiters::Nobody, ..) => {}
+            (Waiters::One(ticket), Command::Compact(compact), Ok(response)) if compact.physical => {
                 self.compacting.push_back((compact.revision, ticket, response));
             }
-            (_, result) => self.answer(ticket, Answer::Command(result)),
+            (Waiters::One(ticket), _, result) => self.answer(ticket, Answer::Command(result)),
+            (Waiters::Renewals(tickets), _, Ok(Response::LeaseRenew(renewal))) => {
+                self.answer_renewals(tickets, renewal);
+            }
+            (Waiters::Renewals(_), command, _) => {
+                unreachable!("renewals wait for their entry, not for {command:?}")
+            }
         }
         Ok(())
+    }
+
+    fn answer_renewals(&mut self, tickets: Vec<Ticket>, renewal: LeaseRenewResponse) {
+        let LeaseRenewResponse { revision, renewed } = renewal;
+        assert!(tickets.len() == renewed.len(), "each lease has one who waits for it");
+        for (ticket, ttl) in tickets.into_iter().zip(renewed) {
+            self.answer(ticket, Answer::KeptAlive(KeptAlive { revision, ttl }));
+        }
+    }
+
+    /// The cluster's time, as far as this node can tell: what has passed since the last entry that
+    /// moved the state machine's clock counts, as it does where a leader is at work.
+    fn cluster_time(&self, now: Instant) -> quorate_kv::ClusterTime {
+        let elapsed = self.clock_moved_at.map_or(Duration::ZERO, |at| now.since(at));
+        let stamp = quorate_consensus::ClusterTime(self.store.now().0);
+        quorate_kv::ClusterTime(stamp.after(elapsed).0)
     }
 
     /// A read that may be served once `at` is applied.
@@ -296,6 +323,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         assert!(self.committing.is_none(), "a commit to the replaced map is under way");
         assert!(store.position().index == meta.index.0, "the snapshot is not what it claims");
         self.store = store;
+        self.clock_moved_at = None;
         self.watches.on_installed(&self.store);
         self.is_installing = false;
         for to in self.outgoing.clear() {
@@ -363,8 +391,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     fn serve_reads(&mut self, now: Instant) -> Result<(), Damage> {
         let applied = self.applied();
         let had_slices = self.reading.has_slices();
-        let answers =
-            self.reading.serve(now, applied, &mut self.store, SLICE_RECORDS, &self.rules)?;
+        let moment = Moment { now, cluster: self.cluster_time(now), applied };
+        let answers = self.reading.serve(moment, &mut self.store, SLICE_RECORDS, &self.rules)?;
         self.has_compaction_work |= had_slices && !answers.is_empty();
         self.effects.answers.extend(answers);
         Ok(())
@@ -407,6 +435,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     }
 
     fn tell_progress(&mut self) {
+        self.tell_leases();
         let applied = self.applied();
         if self.applied_told < applied.0 {
             self.applied_told = applied.0;
@@ -421,6 +450,18 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         if wish != self.wish_told {
             self.effects.notes.push(Note::Wish(wish.as_ref().map(encode_command)));
             self.wish_told = wish;
+        }
+    }
+
+    /// Before the position is told at which it is so: see [`crate::ticking`].
+    fn tell_leases(&mut self) {
+        let clock = self.store.next_lease_deadline().map(|next| LeaseClock {
+            now: quorate_consensus::ClusterTime(self.store.now().0),
+            next: quorate_consensus::ClusterTime(next.0),
+        });
+        if clock != self.leases_told {
+            self.leases_told = clock;
+            self.effects.notes.push(Note::Leases(clock));
         }
     }
 

@@ -6,8 +6,9 @@ use quorate_consensus::{Index, Meta, NodeId};
 use quorate_kv::{CommandError, Commit, Response, StreamId};
 
 use crate::incoming::StagingOp;
+use crate::ordering_io::LeaseClock;
 use crate::reading::ReadResponse;
-use crate::request::Ticket;
+use crate::request::{KeptAlive, Ticket};
 
 /// An answer of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Answer {
     Command(Result<Response, CommandError>),
     /// To a read.
     Read(Result<ReadResponse, CommandError>),
+    /// To a renewal of a lease.
+    KeptAlive(KeptAlive),
     /// The read waited too long for the state machine to come this far.
     Behind,
 }
@@ -47,6 +50,8 @@ pub enum Note {
     Backlog(u64),
     /// A command that this node wants in the log if it leads; `None` if it wants none any more.
     Wish(Option<Bytes>),
+    /// How the cluster's clock stands to the leases, if there are any.
+    Leases(Option<LeaseClock>),
 }
 
 /// What the host must do for the applying half.

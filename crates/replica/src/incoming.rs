@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use quorate_codec::peer::{SnapshotChunk, SnapshotMessage, TransferId};
 use quorate_consensus::{Instant, Meta, NodeId};
-use quorate_kv::{Checkpoint, Record, Revision};
+use quorate_kv::{Checkpoint, Lease, Record, Revision, SnapshotPlace};
 
 use crate::meta::decode_meta_of;
 use crate::rules::{Rule, Rules};
@@ -25,6 +25,8 @@ pub enum StagingOp {
     Begin(Meta),
     /// Add these records.
     Write(Vec<(Revision, Record)>),
+    /// Add these leases. All records come before.
+    WriteLeases(Vec<Lease>),
     /// Check the whole against this checkpoint and make it durable.
     Finish(Box<Checkpoint>),
 }
@@ -44,8 +46,8 @@ struct Transfer {
     from: NodeId,
     meta: Meta,
     step: Step,
-    /// From where records were asked for last.
-    asked: Revision,
+    /// From where was asked last.
+    asked: SnapshotPlace,
     heard_at: Instant,
     retry_at: Instant,
 }
@@ -57,7 +59,7 @@ enum Step {
     /// A chunk was asked for.
     Pulling,
     /// The host writes a chunk; the one from here is next.
-    Writing(Revision),
+    Writing(SnapshotPlace),
     /// The host has the last chunk and checks the whole.
     Finishing,
     /// The snapshot is whole and durable, waiting to be installed.
@@ -109,7 +111,7 @@ impl Incoming {
             from,
             meta,
             step: Step::Beginning,
-            asked: Revision::FIRST,
+            asked: SnapshotPlace::FIRST,
             heard_at: now,
             retry_at: now + PULL_RETRY,
         });
@@ -149,6 +151,9 @@ impl Incoming {
         }
         transfer.heard_at = now;
         let mut staging = vec![StagingOp::Write(chunk.records)];
+        if !chunk.leases.is_empty() {
+            staging.push(StagingOp::WriteLeases(chunk.leases));
+        }
         match (chunk.next, chunk.checkpoint) {
             (Some(next), _) if chunk.from < next => transfer.step = Step::Writing(next),
             (None, Some(checkpoint)) if transfer.ends_with(&checkpoint) => {
@@ -178,7 +183,7 @@ impl Incoming {
     pub(crate) fn on_staging_done(&mut self, now: Instant) -> Reaction {
         let Some(transfer) = &mut self.transfer else { return Reaction::default() };
         match transfer.step {
-            Step::Beginning => transfer.pull(now, Revision::FIRST),
+            Step::Beginning => transfer.pull(now, SnapshotPlace::FIRST),
             Step::Writing(next) => transfer.pull(now, next),
             Step::Finishing => {
                 transfer.step = Step::Held;
@@ -251,7 +256,7 @@ impl Transfer {
         is_waiting && self.heard_at + SILENCE_MAX <= now
     }
 
-    fn pull(&mut self, now: Instant, from: Revision) -> Reaction {
+    fn pull(&mut self, now: Instant, from: SnapshotPlace) -> Reaction {
         self.step = Step::Pulling;
         self.asked = from;
         self.heard_at = now;

@@ -3,6 +3,7 @@
 //! It turns client requests into engine inputs here or messages to the leader elsewhere, and the
 //! engine's effects into work for the host and committed entries for the applying half.
 
+mod leasing;
 mod reading;
 
 use bytes::Bytes;
@@ -18,8 +19,10 @@ use crate::ordering_io::{OrderingEffects, OrderingInput, Origin};
 use crate::outbox::Outbox;
 use crate::proposals::{Expired, Proposals};
 use crate::reads::Reads;
-use crate::request::{Ending, Ticket};
+use crate::renewals::Renewals;
+use crate::request::{Ending, Ticket, Waiters};
 use crate::rules::{Rule, Rules, Strict};
+use crate::ticking::Ticking;
 use crate::wish::Wish;
 
 /// The ordering half of one node.
@@ -30,6 +33,7 @@ pub struct Ordering<E: Engine, R: Rules = Strict> {
     limits: Limits,
     rules: R,
     proposals: Proposals,
+    renewals: Renewals,
     reads: Reads,
     gate: ForwardGate,
     outbox: Outbox<E::Message>,
@@ -43,6 +47,7 @@ pub struct Ordering<E: Engine, R: Rules = Strict> {
     staged: Option<Meta>,
     backlog: u64,
     wish: Wish,
+    ticking: Ticking,
     transfers: Vec<(RequestId, Ticket)>,
     next_transfer: u64,
 }
@@ -63,6 +68,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         Self {
             node: origin.node,
             proposals: Proposals::new(origin.node, origin.incarnation, first_number),
+            renewals: Renewals::default(),
             reads: Reads::new(first_number),
             gate: ForwardGate::new(origin.node, status.ballot.round),
             outbox: Outbox::default(),
@@ -73,6 +79,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             staged: None,
             backlog: 0,
             wish: Wish::default(),
+            ticking: Ticking::default(),
             transfers: Vec::new(),
             next_transfer: 0,
             engine,
@@ -87,10 +94,14 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             OrderingInput::Wake => self.engine.handle(now, Input::Wake),
             OrderingInput::Peer { from, message } => self.on_peer(now, from, message),
             OrderingInput::Write { ticket, command } => self.on_write(now, ticket, command),
+            OrderingInput::Renew { ticket, lease } => self.on_renew(ticket, lease),
             OrderingInput::Read { ticket } => self.on_read(now, ticket),
             OrderingInput::Transfer { ticket, to } => self.on_transfer(now, ticket, to),
             OrderingInput::Persisted(write) => self.engine.handle(now, Input::Persisted { write }),
-            OrderingInput::Applied(upto) => self.engine.handle(now, Input::Applied { upto }),
+            OrderingInput::Applied(upto) => {
+                self.ticking.on_applied(upto);
+                self.engine.handle(now, Input::Applied { upto });
+            }
             OrderingInput::Fetched { reason, entries } => {
                 self.engine.handle(now, Input::Fetched { reason, entries });
             }
@@ -109,6 +120,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             OrderingInput::Storage(state) => self.engine.handle(now, Input::Storage(state)),
             OrderingInput::Backlog(bytes) => self.backlog = bytes,
             OrderingInput::Wish(command) => self.wish = Wish::new(command),
+            OrderingInput::Leases(clock) => self.ticking.on_clock(clock),
             OrderingInput::Campaign => self.engine.handle(now, Input::Campaign),
         }
     }
@@ -117,11 +129,12 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     pub fn effects(&mut self, now: Instant) -> OrderingEffects<E::Message> {
         self.expire(now);
         self.observe_leader(now);
+        self.batch_renewals(now);
         self.offer(now);
         let effects = self.engine.effects();
         let mut drained = self.absorb(now, effects);
         drained.messages.extend(self.outbox.take_messages());
-        drained.endings = self.outbox.take_endings();
+        drained.endings = self.renewals.spread(self.outbox.take_endings());
         drained
     }
 
@@ -132,12 +145,13 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         }
         let leader = self.engine.leader();
         let wish = self.wish.deadline().filter(|_| leader.is_some_and(|it| it.node == self.node));
-        let has_held = self.has_held() || wish.is_some();
+        let tick = self.tick_due(now);
+        let has_held = self.has_held() || wish.is_some() || tick.is_some();
         let hold = self.hold.filter(|_| has_held).map(|(_, until)| until);
-        let wish = wish.filter(|_| self.hold.is_none());
+        let [wish, tick] = [wish, tick].map(|due| due.filter(|_| self.hold.is_none()));
         let (engine, proposals, reads) =
             (self.engine.deadline(), self.proposals.deadline(), self.reads.deadline());
-        let deadlines = [engine, proposals, reads, hold, wish];
+        let deadlines = [engine, proposals, reads, hold, wish, tick];
         deadlines.into_iter().flatten().min()
     }
 
@@ -196,7 +210,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     }
 
     fn overload(&self) -> Option<Refusal> {
-        let is_over = self.proposals.len() >= self.limits.pending_max
+        let is_over = self.proposals.len() + self.renewals.len() >= self.limits.pending_max
             || self.backlog > self.limits.backlog_bytes_max;
         is_over.then(|| Refusal::Overloaded { in_flight_max: self.pending_max() })
     }
@@ -339,6 +353,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             }
         }
         self.offer_wish(now, leader);
+        self.offer_tick(now, leader);
         let retry_at = now + self.limits.read_retry;
         if let Some(id) = self.reads.begin_round(leader, retry_at, &self.rules) {
             if leader.node == self.node {
@@ -390,14 +405,17 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     }
 
     /// Attaches to each committed entry the client that waits for it.
-    fn deliver(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Option<Ticket>)> {
+    fn deliver(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Waiters)> {
         entries
             .into_iter()
             .map(|entry| {
                 self.reached = entry.index;
                 self.observe_ballot(entry.ballot);
-                let ticket = entry.id.and_then(|id| self.proposals.settle(id));
-                (entry, ticket)
+                if let Some(id) = entry.id {
+                    self.ticking.on_committed(id, entry.index);
+                }
+                let waiters = self.settle(entry.id);
+                (entry, waiters)
             })
             .collect()
     }
@@ -423,7 +441,9 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         let is_own = self.proposals.is_own(id);
         match result {
             Proposed::Refused(refusal) if is_own => {
-                self.wish.on_refused(id, now + self.limits.proposal_retry);
+                let until = now + self.limits.proposal_retry;
+                self.wish.on_refused(id, until);
+                self.ticking.on_refused(id, until);
                 self.on_refused(now, id, refusal);
             }
             Proposed::Refused(refusal) => self.outbox.refuse_forward(id, refusal),

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{
-    Entry, Fetch, FetchReason, Incarnation, Index, Meta, Misbehaved, NodeId, SendSnapshot,
-    StorageState, TraceEvent, WriteBatch, WriteId,
+    ClusterTime, Entry, Fetch, FetchReason, Incarnation, Index, Meta, Misbehaved, NodeId,
+    SendSnapshot, StorageState, TraceEvent, WriteBatch, WriteId,
 };
+use quorate_kv::LeaseId;
 
-use crate::request::{Ending, Ticket};
+use crate::request::{Ending, Ticket, Waiters};
 
 /// Something that happened to the ordering half.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,13 @@ pub enum OrderingInput<M> {
         ticket: Ticket,
         /// The command's bytes.
         command: Bytes,
+    },
+    /// A client wants a lease kept alive by the log: see [`crate::ReadRequest::KeepAlive`].
+    Renew {
+        /// Who waits.
+        ticket: Ticket,
+        /// The lease.
+        lease: LeaseId,
     },
     /// A client's linearizable read.
     Read {
@@ -77,8 +85,19 @@ pub enum OrderingInput<M> {
     Backlog(u64),
     /// A command that this node wants in the log if it leads.
     Wish(Option<Bytes>),
+    /// How the cluster's clock stands to the leases, if there are any.
+    Leases(Option<LeaseClock>),
     /// Campaign at once, as [`quorate_consensus::Input::Campaign`]: for scripts.
     Campaign,
+}
+
+/// How the cluster's clock stands to the leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseClock {
+    /// The state machine's clock.
+    pub now: ClusterTime,
+    /// When the next lease is over.
+    pub next: ClusterTime,
 }
 
 /// What the host must do for the ordering half.
@@ -89,7 +108,7 @@ pub struct OrderingEffects<M> {
     /// Safe to send now; may be lost.
     pub messages: Vec<(NodeId, PeerMessage<M>)>,
     /// For the applying half, in order: committed entries, and who waits here for each.
-    pub committed: Vec<(Entry, Option<Ticket>)>,
+    pub committed: Vec<(Entry, Waiters)>,
     /// For the applying half: reads that may be served once this position is applied.
     pub released: Vec<(Ticket, Index)>,
     /// For the waiting clients.

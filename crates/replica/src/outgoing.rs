@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use quorate_codec::peer::{SnapshotChunk, SnapshotMessage, TransferId};
 use quorate_consensus::{Instant, Meta, NodeId, SendSnapshot};
-use quorate_kv::{Damage, Revision, Rules, SnapshotSource, Store};
+use quorate_kv::{Chunk, Damage, Rules, SnapshotPlace, SnapshotSource, Store};
 
 /// How long a peer may be silent before its snapshot is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -85,7 +85,7 @@ impl Outgoing {
         now: Instant,
         peer: NodeId,
         id: TransferId,
-        from: Revision,
+        from: SnapshotPlace,
         store: &Store<R>,
     ) -> Result<SnapshotMessage, Damage> {
         let transfer = self.transfers.get_mut(&id).filter(|transfer| transfer.to == peer);
@@ -94,10 +94,10 @@ impl Outgoing {
         };
         transfer.heard_at = now;
         let chunk = store.snapshot_chunk(&transfer.source, from, CHUNK_BYTES_MAX)?;
-        let checkpoint =
-            chunk.next.is_none().then(|| Box::new(transfer.source.checkpoint().clone()));
-        let (records, next) = (chunk.records, chunk.next);
-        Ok(SnapshotMessage::Chunk(SnapshotChunk { transfer: id, from, records, next, checkpoint }))
+        let Chunk { records, leases, next } = chunk;
+        let checkpoint = next.is_none().then(|| Box::new(transfer.source.checkpoint().clone()));
+        let chunk = SnapshotChunk { transfer: id, from, records, leases, next, checkpoint };
+        Ok(SnapshotMessage::Chunk(chunk))
     }
 
     /// Ends a transfer: what was sent, if this peer was pulling it.

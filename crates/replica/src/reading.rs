@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use quorate_consensus::{Index, Instant};
 use quorate_kv::{
-    ContentAt, Damage, HashTask, RangeRequest, RangeResponse, RangeTask, Step, Store, TxnRequest,
-    TxnResponse,
+    ClusterTime, ContentAt, Damage, HashTask, LeaseId, LeaseKeys, LeaseList, LeaseTimeToLive,
+    RangeRequest, RangeResponse, RangeTask, Step, Store, TxnRequest, TxnResponse,
 };
 
 use crate::applying_io::Answer;
-use crate::request::Ticket;
+use crate::request::{KeptAlive, Ticket};
 use crate::rules::{Rule, Rules};
 
 /// What a client reads.
@@ -26,6 +26,22 @@ pub enum ReadRequest {
     },
     /// Nothing but the store's revision.
     Revision,
+    /// How long a lease has left.
+    Lease {
+        /// The lease.
+        id: LeaseId,
+        /// Whether its keys are asked for.
+        keys: LeaseKeys,
+    },
+    /// Which leases there are.
+    Leases,
+    /// Whether a lease needs to be renewed in the log to be kept alive. Asked locally first: what
+    /// this node knows may be old, but if that says that a renewal would not gain much, so may a
+    /// linearizable read, which then is the answer. Otherwise [`crate::OrderingInput::Renew`].
+    KeepAlive {
+        /// The lease.
+        id: LeaseId,
+    },
 }
 
 /// What a client is told.
@@ -39,6 +55,33 @@ pub enum ReadResponse {
     Hash(ContentAt),
     /// To a question for the revision.
     Revision(i64),
+    /// To a question for a lease.
+    Lease(LeaseTimeToLive),
+    /// To a question for all leases.
+    Leases(LeaseList),
+    /// To the question whether a lease needs to be renewed.
+    KeepAlive(KeepAlive),
+}
+
+/// Whether a lease needs to be renewed in the log to be kept alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// It does, or is not known here.
+    Due,
+    /// It was renewed so recently that another renewal would move its deadline by less than a
+    /// tenth of its time to live.
+    Fresh(KeptAlive),
+}
+
+/// When reads are served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// This node's time.
+    pub(crate) now: Instant,
+    /// The cluster's time, as far as this node can tell.
+    pub(crate) cluster: ClusterTime,
+    /// The last applied position.
+    pub(crate) applied: Index,
 }
 
 /// The reads of one node.
@@ -100,22 +143,21 @@ impl Reading {
     /// Serves what can be served, with at most `slice` records of large reads.
     pub(crate) fn serve<R: quorate_kv::Rules, N: Rules>(
         &mut self,
-        now: Instant,
-        applied: Index,
+        moment: Moment,
         store: &mut Store<R>,
         slice: usize,
         rules: &N,
     ) -> Result<Vec<(Ticket, Answer)>, Damage> {
         let mut answers = Vec::new();
         let is_hasty = rules.breaks(Rule::ReadBeforeApplied);
-        let applied = if is_hasty { Index(u64::MAX) } else { applied };
+        let applied = if is_hasty { Index(u64::MAX) } else { moment.applied };
         while let Some((ticket, request)) = self.next_ready(applied) {
-            if let Some(answer) = self.begin(ticket, request, store)? {
+            if let Some(answer) = self.begin(ticket, request, moment.cluster, store)? {
                 answers.push((ticket, answer));
             }
         }
         answers.extend(self.step(store, slice)?);
-        answers.extend(self.expire(now));
+        answers.extend(self.expire(moment.now));
         Ok(answers)
     }
 
@@ -133,6 +175,7 @@ impl Reading {
         &mut self,
         ticket: Ticket,
         request: ReadRequest,
+        cluster: ClusterTime,
         store: &mut Store<R>,
     ) -> Result<Option<Answer>, Damage> {
         let result = match request {
@@ -151,6 +194,13 @@ impl Reading {
             },
             ReadRequest::Txn(txn) => store.read_txn(&txn)?.map(ReadResponse::Txn),
             ReadRequest::Revision => Ok(ReadResponse::Revision(store.revision())),
+            ReadRequest::Lease { id, keys } => {
+                Ok(ReadResponse::Lease(store.lease_time_to_live(id, cluster, keys)))
+            }
+            ReadRequest::Leases => Ok(ReadResponse::Leases(store.lease_list())),
+            ReadRequest::KeepAlive { id } => {
+                Ok(ReadResponse::KeepAlive(keep_alive(id, cluster, store)))
+            }
         };
         Ok(Some(Answer::Read(result)))
     }
@@ -194,6 +244,20 @@ impl Reading {
             self.deadlines.pop_front();
         }
         late
+    }
+}
+
+fn keep_alive<R: quorate_kv::Rules>(
+    id: LeaseId,
+    cluster: ClusterTime,
+    store: &Store<R>,
+) -> KeepAlive {
+    let live = store.lease(id).filter(|lease| lease.is_live(cluster));
+    match live.filter(|lease| !lease.is_renewal_due(cluster)) {
+        Some(lease) => {
+            KeepAlive::Fresh(KeptAlive { revision: store.revision(), ttl: Some(lease.ttl) })
+        }
+        None => KeepAlive::Due,
     }
 }
 

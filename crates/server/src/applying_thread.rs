@@ -8,7 +8,7 @@ use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Entry, Index, Meta};
 use quorate_kv::{Damage, Strict};
 use quorate_replica::{
-    Answer, Applying, ApplyingEffects, Note, OrderingInput, ReadRequest, ReadResponse,
+    Answer, Applying, ApplyingEffects, Note, OrderingInput, ReadRequest, ReadResponse, Waiters,
 };
 
 use crate::clock::Clock;
@@ -114,12 +114,12 @@ impl<M: Send + 'static> ApplyingThread<M> {
         Ok(Flow::Continue)
     }
 
-    fn apply(&mut self, entries: Vec<(Entry, Option<Waiter>)>) -> Result<(), Damage> {
+    fn apply(&mut self, entries: Vec<(Entry, Waiters<Waiter>)>) -> Result<(), Damage> {
         let now = self.clock.now();
         let count = entries.len() as u64;
-        for (entry, waiter) in entries {
-            let ticket = waiter.map(|waiter| self.waiting.admit(waiter));
-            self.applying.apply(now, &entry, ticket)?;
+        for (entry, waiters) in entries {
+            let tickets = waiters.map(|waiter| self.waiting.admit(waiter));
+            self.applying.apply(now, &entry, tickets)?;
         }
         let took = self.clock.now().since(now);
         let threads = &self.metrics.threads;
@@ -216,5 +216,6 @@ fn input_of<M>(note: Note) -> OrderingInput<M> {
         Note::Installed(meta) => OrderingInput::Installed(meta),
         Note::Backlog(bytes) => OrderingInput::Backlog(bytes),
         Note::Wish(command) => OrderingInput::Wish(command),
+        Note::Leases(clock) => OrderingInput::Leases(clock),
     }
 }

@@ -10,8 +10,8 @@ use quorate_codec::handshake::ClusterId;
 use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
-use quorate_kv::{Command, CommandError, Response, StreamId};
-use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse};
+use quorate_kv::{Command, CommandError, LeaseId, Response, StreamId};
+use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
@@ -140,7 +140,7 @@ impl Client {
         let answered = self.order(|waiter| Ask::Write { command: bytes, waiter }).await;
         match answered.inspect_err(|_| metrics.writes_failed.increment())? {
             Answer::Command(result) => result.map_err(ApiError::from),
-            answer @ (Answer::Read(_) | Answer::Behind) => unreachable!("to a command: {answer:?}"),
+            answer => unreachable!("to a command: {answer:?}"),
         }
     }
 
@@ -164,7 +164,27 @@ impl Client {
                 self.inner.metrics.requests.on_unanswered(Cause::Behind);
                 Err(ApiError::TimeoutWaitingForApply)
             }
-            answer @ Answer::Command(_) => unreachable!("to a read: {answer:?}"),
+            answer => unreachable!("to a read: {answer:?}"),
+        }
+    }
+
+    /// Has a lease begin its time anew: through the log, unless that would gain almost nothing.
+    pub(crate) async fn keep_alive(&self, lease: LeaseId) -> Result<KeptAlive, ApiError> {
+        for freshness in [Freshness::Local, Freshness::Linearizable] {
+            let request = ReadRequest::KeepAlive { id: lease };
+            match (self.read(request, freshness).await?, freshness) {
+                (ReadResponse::KeepAlive(KeepAlive::Due), _) => break,
+                (ReadResponse::KeepAlive(KeepAlive::Fresh(kept)), Freshness::Linearizable) => {
+                    return Ok(kept);
+                }
+                (ReadResponse::KeepAlive(KeepAlive::Fresh(_)), Freshness::Local) => {}
+                (answer, _) => unreachable!("to a keep-alive: {answer:?}"),
+            }
+        }
+        let _permits = self.admit(0)?;
+        match self.order(|waiter| Ask::Renew { lease, waiter }).await? {
+            Answer::KeptAlive(kept) => Ok(kept),
+            answer => unreachable!("to a renewal: {answer:?}"),
         }
     }
 

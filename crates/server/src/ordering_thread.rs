@@ -6,7 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, What, WriteId};
-use quorate_replica::{Ending, Ordering, OrderingEffects, OrderingInput, ReadRequest, Ticket};
+use quorate_replica::{
+    Ending, Ordering, OrderingEffects, OrderingInput, ReadRequest, Ticket, Waiters,
+};
 
 use crate::clock::Clock;
 use crate::fatal::Alarm;
@@ -146,6 +148,10 @@ impl<E: Engine> OrderingThread<E> {
                 let ticket = self.writes.admit(Pending::Write(waiter));
                 self.feed(OrderingInput::Write { ticket, command });
             }
+            Ask::Renew { lease, waiter } => {
+                let ticket = self.writes.admit(Pending::Write(waiter));
+                self.feed(OrderingInput::Renew { ticket, lease });
+            }
             Ask::Read { request, waiter } => {
                 let ticket = self.writes.admit(Pending::Read(request, waiter));
                 self.feed(OrderingInput::Read { ticket });
@@ -209,14 +215,14 @@ impl<E: Engine> OrderingThread<E> {
         }
     }
 
-    fn deliver(&mut self, committed: Vec<(Entry, Option<Ticket>)>) {
+    fn deliver(&mut self, committed: Vec<(Entry, Waiters)>) {
         if committed.is_empty() {
             return;
         }
         let entries = committed
             .into_iter()
-            .map(|(entry, ticket)| {
-                (entry, ticket.map(|ticket| self.writes.take(ticket).into_waiter()))
+            .map(|(entry, tickets)| {
+                (entry, tickets.map(|ticket| self.writes.take(ticket).into_waiter()))
             })
             .collect();
         self.to_applying(ToApplying::Committed(entries));

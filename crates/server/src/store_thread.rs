@@ -131,6 +131,9 @@ impl Stage {
             StagingOp::Write(records) => {
                 self.staging.as_mut().ok_or(InstallError::NotStaged)?.add(&records)
             }
+            StagingOp::WriteLeases(leases) => {
+                self.staging.as_mut().ok_or(InstallError::NotStaged)?.add_leases(&leases)
+            }
             StagingOp::Finish(checkpoint) => {
                 self.staging.take().ok_or(InstallError::NotStaged)?.finish(&checkpoint)
             }

@@ -7,9 +7,9 @@ use std::sync::mpsc::Sender;
 use bytes::Bytes;
 use quorate_codec::peer::SnapshotMessage;
 use quorate_consensus::{Entry, Index, Meta, NodeId, SendSnapshot, Status, WriteBatch};
-use quorate_kv::{Commit, CommitId, Records, Sizes, StateHash, Store, Strict};
+use quorate_kv::{Commit, CommitId, LeaseId, Records, Sizes, StateHash, Store, Strict};
 use quorate_replica::{
-    Answer, Counts, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket,
+    Answer, Counts, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket, Waiters,
 };
 use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -26,6 +26,8 @@ pub(crate) type Waiter = oneshot::Sender<End>;
 pub(crate) enum Ask {
     /// A client's encoded command.
     Write { command: Bytes, waiter: Waiter },
+    /// A client wants a lease kept alive by the log.
+    Renew { lease: LeaseId, waiter: Waiter },
     /// A client's linearizable read.
     Read { request: ReadRequest, waiter: Waiter },
     /// A client's wish to move leadership.
@@ -72,7 +74,7 @@ impl<M> From<OrderingInput<M>> for ToOrdering<M> {
 /// For the thread that applies.
 pub(crate) enum ToApplying {
     /// Committed entries, in order, and who waits for them.
-    Committed(Vec<(Entry, Option<Waiter>)>),
+    Committed(Vec<(Entry, Waiters<Waiter>)>),
     /// A read that may be served once `at` is applied.
     Read { request: ReadRequest, waiter: Waiter, at: Index },
     /// A peer's message about a snapshot.

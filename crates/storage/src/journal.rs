@@ -4,6 +4,8 @@
 //! commit   u32 crc32c of what follows its length, u32 length, then
 //!          u32 count, count times (16 bytes key, u32 length, record as `codec` encodes it)
 //!          u32 count, count times 16 bytes key of a removed record
+//!          u32 count, count times (8 bytes key of a lease, u32 length, the lease as `codec`
+//!          encodes it; empty for one that has ended)
 //!          u32 length, checkpoint as `codec` encodes it; empty while a snapshot is received
 //! ```
 //! Little-endian; keys as in the tree. It promises what the tree promises: a commit is there whole
@@ -16,11 +18,15 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use quorate_codec::{decode_checkpoint, decode_record, encode_checkpoint, encode_record};
-use quorate_kv::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
+use quorate_codec::{
+    decode_checkpoint, decode_lease, decode_record, encode_checkpoint, encode_lease, encode_record,
+};
+use quorate_kv::{
+    Checkpoint, Commit, Lease, LeaseId, MapError, Record, Records, Revision, ScanLimit,
+};
 
 use crate::disk::{Disk, DiskFile, OpenMode, is_full};
-use crate::map::{key_of, revision_of};
+use crate::map::{key_of, lease_key_of, revision_of};
 use crate::rules::{Rule, Rules};
 
 const HEAD_BYTES: usize = 8;
@@ -33,9 +39,19 @@ pub(crate) struct JournalMap<R: Rules> {
     state: RwLock<State>,
 }
 
+/// One commit.
+#[derive(Clone, Copy, Default)]
+struct Change<'a> {
+    puts: &'a [(Revision, Record)],
+    removes: &'a [Revision],
+    leases: &'a [(LeaseId, Option<Lease>)],
+    checkpoint: Option<&'a Checkpoint>,
+}
+
 #[derive(Default)]
 struct State {
     records: BTreeMap<Revision, Record>,
+    leases: BTreeMap<LeaseId, Lease>,
     checkpoint: Option<Checkpoint>,
     /// Where the next commit goes.
     end: u64,
@@ -70,20 +86,21 @@ impl<R: Rules> JournalMap<R> {
 
     /// Stores records without a checkpoint, durably: part of a snapshot that is being received.
     pub(crate) fn stage(&self, records: &[(Revision, Record)]) -> Result<(), MapError> {
-        self.write(records, &[], None)
+        self.write(Change { puts: records, ..Change::default() })
     }
 
-    fn write(
-        &self,
-        puts: &[(Revision, Record)],
-        removes: &[Revision],
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<(), MapError> {
+    /// The same with leases.
+    pub(crate) fn stage_leases(&self, leases: &[Lease]) -> Result<(), MapError> {
+        let leases: Vec<_> = leases.iter().map(|lease| (lease.id, Some(*lease))).collect();
+        self.write(Change { leases: &leases, ..Change::default() })
+    }
+
+    fn write(&self, change: Change<'_>) -> Result<(), MapError> {
         let mut state = self.state.write().expect("nothing panics while it holds the lock");
         if let Some(error) = state.poison {
             return Err(error);
         }
-        let bytes = encode(puts, removes, checkpoint);
+        let bytes = encode(&change);
         if let Err(error) = self.append(state.end, &bytes) {
             if error != MapError::Io(io::ErrorKind::StorageFull) {
                 state.poison = Some(error);
@@ -91,12 +108,15 @@ impl<R: Rules> JournalMap<R> {
             return Err(error);
         }
         state.end += bytes.len() as u64;
-        state.records.extend(puts.iter().cloned());
-        for revision in removes {
+        state.records.extend(change.puts.iter().cloned());
+        for revision in change.removes {
             state.records.remove(revision);
         }
-        if checkpoint.is_some() {
-            state.checkpoint = checkpoint.cloned();
+        for (id, lease) in change.leases {
+            state.set_lease(*id, *lease);
+        }
+        if change.checkpoint.is_some() {
+            state.checkpoint = change.checkpoint.cloned();
         }
         Ok(())
     }
@@ -140,12 +160,27 @@ impl<R: Rules> Records for JournalMap<R> {
         })
     }
 
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, MapError> {
+        assert!(0 < count_max, "a look at nothing would look like the end of the map");
+        self.read(|state| state.leases.range(from..).take(count_max).map(|it| *it.1).collect())
+    }
+
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError> {
         self.read(|state| state.checkpoint.clone())
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), MapError> {
-        self.write(&commit.puts, &commit.removes, Some(&commit.checkpoint))
+        let Commit { puts, removes, leases, checkpoint, .. } = commit;
+        self.write(Change { puts, removes, leases, checkpoint: Some(checkpoint) })
+    }
+}
+
+impl State {
+    fn set_lease(&mut self, id: LeaseId, lease: Option<Lease>) {
+        match lease {
+            Some(lease) => self.leases.insert(id, lease),
+            None => self.leases.remove(&id),
+        };
     }
 }
 
@@ -156,11 +191,8 @@ fn failed(error: &io::Error) -> MapError {
     MapError::Io(error.kind())
 }
 
-fn encode(
-    puts: &[(Revision, Record)],
-    removes: &[Revision],
-    checkpoint: Option<&Checkpoint>,
-) -> BytesMut {
+fn encode(change: &Change<'_>) -> BytesMut {
+    let Change { puts, removes, leases, checkpoint } = *change;
     let mut out = BytesMut::new();
     out.put_bytes(0, HEAD_BYTES);
     out.put_u32_le(puts.len() as u32);
@@ -171,6 +203,15 @@ fn encode(
     out.put_u32_le(removes.len() as u32);
     for revision in removes {
         out.put_slice(&key_of(*revision));
+    }
+    out.put_u32_le(leases.len() as u32);
+    for (id, lease) in leases {
+        out.put_slice(&lease_key_of(*id));
+        put_sized(&mut out, |out| {
+            if let Some(lease) = lease {
+                encode_lease(lease, out);
+            }
+        });
     }
     put_sized(&mut out, |out| {
         if let Some(checkpoint) = checkpoint {
@@ -213,6 +254,12 @@ fn replay(mut body: Bytes, state: &mut State) -> Option<()> {
     for _ in 0..body.try_get_u32_le().ok()? {
         let revision = take_key(&mut body)?;
         state.records.remove(&revision);
+    }
+    for _ in 0..body.try_get_u32_le().ok()? {
+        let id = LeaseId(body.try_get_i64().ok()? ^ i64::MIN);
+        let lease = take_sized(&mut body)?;
+        let lease = if lease.is_empty() { None } else { Some(decode_lease(lease).ok()?) };
+        state.set_lease(id, lease);
     }
     let checkpoint = take_sized(&mut body)?;
     if !checkpoint.is_empty() {

@@ -3,11 +3,13 @@
 //! ```text
 //! table "records"     key   revision: u64 main, u64 sub, big-endian
 //!                     value u32 crc32c of key and record, record as `codec` encodes it
+//! table "leases"      key   id: i64 with its sign flipped, big-endian
+//!                     value u32 crc32c of key and lease, lease as `codec` encodes it
 //! table "checkpoint"  key   0
 //!                     value u32 crc32c of the checkpoint, checkpoint as `codec` encodes it
 //! ```
-//! redb does not verify the pages that it reads. Records and checkpoint carry checksums of their
-//! own, and the start counts and hashes all records, so that damage elsewhere in the tree, which
+//! redb does not verify the pages that it reads. Records, leases and checkpoint carry checksums of
+//! their own, and the start counts and hashes all of them, so that damage elsewhere in the tree, which
 //! hides or repeats records, does not go unnoticed either.
 
 use std::io;
@@ -16,8 +18,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use quorate_codec::{decode_checkpoint, decode_record, encode_checkpoint, encode_record};
-use quorate_kv::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
+use quorate_codec::{
+    decode_checkpoint, decode_lease, decode_record, encode_checkpoint, encode_lease, encode_record,
+};
+use quorate_kv::{
+    Checkpoint, Commit, Lease, LeaseId, MapError, Record, Records, Revision, ScanLimit,
+};
 use redb::{
     Builder, Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
 };
@@ -27,6 +33,7 @@ use crate::disk::{Disk, OpenMode};
 use crate::rules::{Rule, Rules};
 
 const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("records");
+const LEASES: TableDefinition<'_, [u8; 8], &[u8]> = TableDefinition::new("leases");
 const CHECKPOINT: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("checkpoint");
 const CHECKPOINT_KEY: u8 = 0;
 const CHECKSUM_BYTES: usize = 4;
@@ -256,6 +263,37 @@ impl<R: Rules> DiskMap<R> {
     pub(crate) fn stage(&self, records: &[(Revision, Record)]) -> Result<(), MapError> {
         self.write(|transaction| put_all(transaction, records))
     }
+
+    /// The same with leases.
+    pub(crate) fn stage_leases(&self, leases: &[Lease]) -> Result<(), MapError> {
+        let changes = leases.iter().map(|lease| (lease.id, Some(*lease)));
+        self.write(|transaction| change_leases(transaction, changes))
+    }
+}
+
+/// A map without leases has no table for them.
+fn change_leases(
+    transaction: &redb::WriteTransaction,
+    changes: impl ExactSizeIterator<Item = (LeaseId, Option<Lease>)>,
+) -> Result<(), Failure> {
+    if changes.len() == 0 {
+        return Ok(());
+    }
+    let mut leases = transaction.open_table(LEASES)?;
+    let mut buffer = BytesMut::new();
+    for (id, lease) in changes {
+        let key = lease_key_of(id);
+        match lease {
+            Some(lease) => {
+                encode_checked(&key, &mut buffer, |out| encode_lease(&lease, out));
+                leases.insert(key, &buffer[..])?;
+            }
+            None => {
+                leases.remove(key)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn put_all(
@@ -307,6 +345,21 @@ impl<R: Rules> Records for DiskMap<R> {
         })
     }
 
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, MapError> {
+        assert!(0 < count_max, "a look at nothing would look like the end of the map");
+        self.read(|transaction| {
+            let Some(table) = present(transaction.open_table(LEASES))? else {
+                return Ok(Vec::new());
+            };
+            let mut found = Vec::new();
+            for item in table.range(lease_key_of(from)..)?.take(count_max) {
+                let (key, value) = item?;
+                found.push(parse_lease(key.value(), value.value(), &self.rules)?);
+            }
+            Ok(found)
+        })
+    }
+
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError> {
         self.read(|transaction| {
             let Some(table) = present(transaction.open_table(CHECKPOINT))? else {
@@ -326,6 +379,7 @@ impl<R: Rules> Records for DiskMap<R> {
             for revision in &commit.removes {
                 records.remove(key_of(*revision))?;
             }
+            change_leases(transaction, commit.leases.iter().copied())?;
             let mut checkpoints = transaction.open_table(CHECKPOINT)?;
             let mut buffer = BytesMut::new();
             encode_checked(&[CHECKPOINT_KEY], &mut buffer, |out| {
@@ -377,6 +431,11 @@ pub(crate) fn revision_of(key: [u8; 16]) -> Option<Revision> {
     Some(Revision::new(number(&key[..8])?, number(&key[8..])?))
 }
 
+/// Ids ascend as these keys do, the negative ones first.
+pub(crate) fn lease_key_of(id: LeaseId) -> [u8; 8] {
+    (id.0 ^ i64::MIN).to_be_bytes()
+}
+
 fn checksum(key: &[u8], bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(key), bytes)
 }
@@ -403,15 +462,26 @@ fn parse_record(
     rules: &impl Rules,
 ) -> Result<(Revision, Record), Failure> {
     let revision = revision_of(key).ok_or(Failure::Content(MapError::BadStructure))?;
-    let checked = if rules.breaks(Rule::TrustBadRecord) {
-        value.get(CHECKSUM_BYTES..).map(Bytes::copy_from_slice)
-    } else {
-        parse_checked(&key, value)
-    };
-    checked
+    checked(&key, value, rules)
         .and_then(|bytes| decode_record(bytes).ok())
         .map(|record| (revision, record))
         .ok_or(Failure::Content(MapError::BadRecord(revision)))
+}
+
+fn parse_lease(key: [u8; 8], value: &[u8], rules: &impl Rules) -> Result<Lease, Failure> {
+    let id = LeaseId(i64::from_be_bytes(key) ^ i64::MIN);
+    checked(&key, value, rules)
+        .and_then(|bytes| decode_lease(bytes).ok())
+        .filter(|lease| lease.id == id)
+        .ok_or(Failure::Content(MapError::BadLease(id)))
+}
+
+/// The bytes behind the checksum of a record or a lease.
+fn checked(key: &[u8], value: &[u8], rules: &impl Rules) -> Option<Bytes> {
+    if rules.breaks(Rule::TrustBadRecord) {
+        return value.get(CHECKSUM_BYTES..).map(Bytes::copy_from_slice);
+    }
+    parse_checked(key, value)
 }
 
 fn parse_checkpoint(value: &[u8]) -> Result<Checkpoint, Failure> {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use quorate_consensus::Meta;
 use quorate_kv::{
-    Checkpoint, Commit, CommitId, ContentHash, MapError, OpenError, Record, Records, Revision,
-    ScanLimit,
+    Checkpoint, Commit, CommitId, ContentHash, Lease, LeaseId, MapError, OpenError, Record,
+    Records, Revision, ScanLimit,
 };
 
 use crate::disk::{Disk, DiskLock, failed_sync, is_full};
@@ -175,6 +175,12 @@ impl<R: Rules> Staging<R> {
         Ok(())
     }
 
+    /// Adds leases, all of which follow all records. Written at once.
+    pub fn add_leases(&mut self, leases: &[Lease]) -> Result<(), InstallError> {
+        self.flush()?;
+        self.map.stage_leases(leases).map_err(map_failed)
+    }
+
     fn flush(&mut self) -> Result<(), InstallError> {
         self.collected_bytes = 0;
         let records = core::mem::take(&mut self.collected);
@@ -190,9 +196,15 @@ impl<R: Rules> Staging<R> {
         self.flush()?;
         if !self.stores.rules.breaks(Rule::TrustReceived) {
             verify(&*self.map, checkpoint)?;
+            verify_leases(&*self.map, checkpoint)?;
         }
-        let (puts, removes) = (Vec::new(), Vec::new());
-        let commit = Commit { id: CommitId(0), puts, removes, checkpoint: checkpoint.clone() };
+        let commit = Commit {
+            id: CommitId(0),
+            puts: Vec::new(),
+            removes: Vec::new(),
+            leases: Vec::new(),
+            checkpoint: checkpoint.clone(),
+        };
         self.map.commit(&commit).map_err(map_failed)?;
 
         let Self { stores, path, store, map, .. } = self;
@@ -228,6 +240,27 @@ fn verify(map: &dyn Records, checkpoint: &Checkpoint) -> Result<(), InstallError
     if content != checkpoint.content_hash {
         let expected = checkpoint.content_hash;
         let mismatch = OpenError::WrongContent { expected, found: content };
+        return Err(InstallError::Mismatch(mismatch));
+    }
+    Ok(())
+}
+
+/// The same with leases.
+fn verify_leases(map: &dyn Records, checkpoint: &Checkpoint) -> Result<(), InstallError> {
+    let (mut found, mut hash) = (0, ContentHash::default());
+    let mut next = Some(LeaseId::FIRST);
+    while let Some(from) = next {
+        let leases = map.leases(from, SCAN_LIMIT.records).map_err(map_failed)?;
+        found += leases.len() as u64;
+        hash = leases.iter().fold(hash, |hash, lease| hash.plus(lease.hash()));
+        next = leases.last().and_then(|last| last.id.next());
+    }
+    if found != checkpoint.leases {
+        let mismatch = OpenError::WrongLeaseCount { expected: checkpoint.leases, found };
+        return Err(InstallError::Mismatch(mismatch));
+    }
+    if hash != checkpoint.lease_hash {
+        let mismatch = OpenError::WrongLeases { expected: checkpoint.lease_hash, found: hash };
         return Err(InstallError::Mismatch(mismatch));
     }
     Ok(())

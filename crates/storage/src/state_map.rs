@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use quorate_consensus::Index;
-use quorate_kv::{Checkpoint, Commit, MapError, Record, Records, Revision, ScanLimit};
+use quorate_kv::{
+    Checkpoint, Commit, Lease, LeaseId, MapError, Record, Records, Revision, ScanLimit,
+};
 
 use crate::disk::{Disk, DiskLock};
 use crate::journal::JournalMap;
@@ -91,6 +93,14 @@ impl<R: Rules> StateMap<R> {
         }
     }
 
+    /// The same with leases.
+    pub(crate) fn stage_leases(&self, leases: &[Lease]) -> Result<(), MapError> {
+        match &self.inner {
+            Inner::Tree(map) => map.stage_leases(leases),
+            Inner::Journal(map) => map.stage_leases(leases),
+        }
+    }
+
     fn records(&self) -> &dyn Records {
         match &self.inner {
             Inner::Tree(map) => &**map,
@@ -115,6 +125,10 @@ impl<R: Rules> Records for StateMap<R> {
 
     fn scan(&self, from: Revision, limit: ScanLimit) -> Result<Vec<(Revision, Record)>, MapError> {
         self.records().scan(from, limit)
+    }
+
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, MapError> {
+        self.records().leases(from, count_max)
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError> {

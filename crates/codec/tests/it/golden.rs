@@ -9,8 +9,8 @@ use core::fmt::Write as _;
 use bytes::Bytes;
 use quorate_codec::{
     ClusterId, DecodeError, EngineKind, Hello, HelloReply, PeerMessage, SnapshotMessage,
-    TransferId, Wire, decode_checkpoint, decode_command, decode_record, decode_write,
-    encode_checkpoint, encode_command, encode_frame, encode_record, encode_write,
+    TransferId, Wire, decode_checkpoint, decode_command, decode_lease, decode_record, decode_write,
+    encode_checkpoint, encode_command, encode_frame, encode_lease, encode_record, encode_write,
 };
 use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
@@ -65,6 +65,46 @@ fn commands() {
         &samples::commands(),
         encode_command,
         decode_command,
+    );
+}
+
+#[test]
+fn commands_about_leases() {
+    check(
+        include_str!("../golden/command.1.leases.txt"),
+        &samples::lease_commands(),
+        encode_command,
+        decode_command,
+    );
+}
+
+#[test]
+fn leases() {
+    check(
+        include_str!("../golden/lease.1.txt"),
+        &samples::leases(),
+        |lease| bytes_of(lease, encode_lease),
+        decode_lease,
+    );
+}
+
+#[test]
+fn checkpoints_with_leases() {
+    check(
+        include_str!("../golden/checkpoint.2.txt"),
+        &samples::leased_checkpoints(),
+        |checkpoint| bytes_of(checkpoint, encode_checkpoint),
+        decode_checkpoint,
+    );
+}
+
+#[test]
+fn peer_messages_about_leases() {
+    check(
+        include_str!("../golden/peer.1.leases.txt"),
+        &samples::leased_messages(),
+        |message| bytes_of(message, PeerMessage::encode),
+        PeerMessage::<Message>::decode,
     );
 }
 

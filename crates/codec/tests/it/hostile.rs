@@ -6,11 +6,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use quorate_codec::{
     DecodeError, Hello, HelloReply, PeerMessage, Wire, decode_checkpoint, decode_command,
-    decode_entry, decode_meta, decode_record, decode_write, encode_checkpoint, encode_command,
-    encode_entry, encode_meta, encode_record, encode_write,
+    decode_entry, decode_lease, decode_meta, decode_record, decode_write, encode_checkpoint,
+    encode_command, encode_entry, encode_lease, encode_meta, encode_record, encode_write,
 };
 use quorate_consensus::paxos as paxos_protocol;
 use quorate_consensus::raft::Message;
+use quorate_kv::{Checkpoint, ContentHash};
 
 use crate::paxos;
 use crate::round_trip::bytes_of;
@@ -43,6 +44,10 @@ fn checkpoint_again(bytes: Bytes) -> Result<Bytes, DecodeError> {
     decode_checkpoint(bytes).map(|checkpoint| bytes_of(&checkpoint, encode_checkpoint))
 }
 
+fn lease_again(bytes: Bytes) -> Result<Bytes, DecodeError> {
+    decode_lease(bytes).map(|lease| bytes_of(&lease, encode_lease))
+}
+
 fn wire_again<T: Wire>(bytes: Bytes) -> Result<Bytes, DecodeError> {
     T::decode(bytes).map(|message| bytes_of(&message, T::encode))
 }
@@ -56,17 +61,22 @@ fn all() -> Vec<(String, Bytes, Again)> {
     for (name, write) in samples::writes() {
         all.push((format!("write {name}"), bytes_of(&write, encode_write), write_again));
     }
-    for (name, command) in samples::commands() {
+    for (name, command) in samples::commands().into_iter().chain(samples::lease_commands()) {
         all.push((format!("command {name}"), encode_command(&command), command_again));
     }
     for (name, record) in samples::records() {
         all.push((format!("record {name}"), bytes_of(&record, encode_record), record_again));
     }
-    for (name, checkpoint) in samples::checkpoints() {
+    for (name, lease) in samples::leases() {
+        all.push((format!("lease {name}"), bytes_of(&lease, encode_lease), lease_again));
+    }
+    let checkpoints = samples::checkpoints().into_iter().chain(samples::leased_checkpoints());
+    for (name, checkpoint) in checkpoints {
         let bytes = bytes_of(&checkpoint, encode_checkpoint);
         all.push((format!("checkpoint {name}"), bytes, checkpoint_again));
     }
-    for (name, message) in samples::peer_messages() {
+    let messages = samples::peer_messages().into_iter().chain(samples::leased_messages());
+    for (name, message) in messages {
         all.push((format!("peer {name}"), bytes_of(&message, PeerMessage::encode), PEER_AGAIN));
     }
     for (name, message) in paxos::messages() {
@@ -111,21 +121,52 @@ fn a_flipped_bit_never_goes_unseen() {
 }
 
 #[test]
-fn every_version_but_the_known_one_is_refused() {
-    let versioned = ["write ", "command ", "record ", "checkpoint "];
+fn every_version_but_the_known_ones_is_refused() {
+    let versioned =
+        [("write ", 1), ("command ", 1), ("record ", 1), ("lease ", 1), ("checkpoint ", 2)];
     for (name, bytes, again) in all() {
-        if !versioned.iter().any(|format| name.starts_with(format)) {
-            continue;
-        }
-        for found in (0..=u8::MAX).filter(|version| *version != 1) {
+        let format = versioned.iter().find(|(format, _)| name.starts_with(format));
+        let Some((_, newest)) = format else { continue };
+        for found in (0..=u8::MAX).filter(|version| !(1..=*newest).contains(version)) {
             let mut other = BytesMut::from(&bytes[..]);
             other[0] = found;
             let error = again(other.freeze()).expect_err("the version is unknown");
-            let expected =
-                matches!(error, DecodeError::Version { found: f, newest: 1, .. } if f == found);
+            let expected = matches!(error, DecodeError::Version { found: f, newest: n, .. } if (f, n) == (found, *newest));
             assert!(expected, "{name}: {error}");
         }
     }
+}
+
+#[test]
+fn a_newer_form_than_is_needed_is_refused() {
+    let (_, mut checkpoint) = samples::leased_checkpoints().remove(0);
+    checkpoint.leases = 0;
+    let plain =
+        bytes_of(&Checkpoint { lease_hash: ContentHash(0), ..checkpoint }, encode_checkpoint);
+    let leased = [&[2][..], &plain[1..], &[0; 16]].concat();
+    let refused = Err(DecodeError::Redundant { what: "checkpoint" });
+    assert_eq!(checkpoint_again(leased.into()), refused);
+    let chunk = [&[12][..], &[0; 8], &[0; 17], &[0; 2], &[0; 8]].concat();
+    assert_eq!(PEER_AGAIN(chunk.into()), Err(DecodeError::Redundant { what: "snapshot chunk" }));
+}
+
+#[test]
+fn a_lease_out_of_bounds_is_refused() {
+    let grant = |id: i64, ttl: i64| {
+        let bytes = [&[1, 7][..], &id.to_le_bytes(), &ttl.to_le_bytes()].concat();
+        decode_command(bytes.into()).map(|_| ())
+    };
+    assert_eq!((grant(1, 1), grant(-1, 9_000_000_000)), (Ok(()), Ok(())));
+    assert_eq!(grant(0, 1), Err(DecodeError::OutOfBounds { what: "lease" }));
+    for ttl in [0, -1, 9_000_000_001, i64::MIN, i64::MAX] {
+        assert_eq!(grant(1, ttl), Err(DecodeError::OutOfBounds { what: "time to live" }));
+    }
+    let renew = |count: u32| {
+        let bytes = [&[1, 9][..], &count.to_le_bytes(), &vec![7; 8 * count as usize]].concat();
+        decode_command(bytes.into()).map(|_| ())
+    };
+    assert_eq!(renew(1000), Ok(()));
+    assert_eq!(renew(1001), Err(DecodeError::OutOfBounds { what: "renewal" }));
 }
 
 #[test]
@@ -154,12 +195,13 @@ fn a_transaction_nested_too_deep_is_refused() {
     assert_eq!(found, Err(DecodeError::TooDeep { what: "transaction" }));
 }
 
-const FORMATS: [(&str, Again); 10] = [
+const FORMATS: [(&str, Again); 11] = [
     ("write", write_again),
     ("entry", entry_again),
     ("meta", meta_again),
     ("command", command_again),
     ("record", record_again),
+    ("lease", lease_again),
     ("checkpoint", checkpoint_again),
     ("peer", PEER_AGAIN),
     ("paxos", PAXOS_AGAIN),

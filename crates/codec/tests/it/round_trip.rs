@@ -5,9 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use quorate_codec::{
     DecodeError, Hello, HelloReply, PeerMessage, Wire, decode_checkpoint, decode_command,
-    decode_entry, decode_hard, decode_members, decode_meta, decode_record, decode_write,
-    encode_checkpoint, encode_command, encode_entry, encode_hard, encode_members, encode_meta,
-    encode_record, encode_write,
+    decode_entry, decode_hard, decode_lease, decode_members, decode_meta, decode_record,
+    decode_write, encode_checkpoint, encode_command, encode_entry, encode_hard, encode_lease,
+    encode_members, encode_meta, encode_record, encode_write,
 };
 use quorate_consensus::Write;
 use quorate_consensus::paxos as paxos_protocol;
@@ -95,6 +95,11 @@ proptest! {
     #[test]
     fn records(record in strategies::record()) {
         survives_whole(&record, encode_record, decode_record);
+    }
+
+    #[test]
+    fn leases(lease in strategies::lease()) {
+        survives_whole(&lease, encode_lease, decode_lease);
     }
 
     #[test]

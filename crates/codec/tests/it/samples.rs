@@ -13,8 +13,9 @@ use quorate_consensus::{
 };
 use quorate_kv::{
     Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, LeaseId, LogPosition, PublishRequest, PutRequest, RangeRequest, Record,
-    RecordKind, RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
+    DeleteRangeRequest, Lease, LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest,
+    LeaseTtl, LogPosition, PublishRequest, PutRequest, RangeRequest, Record, RecordKind, RequestOp,
+    Revision, SetQuotaRequest, SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 /// Values by name, in the order of their tags.
@@ -157,6 +158,25 @@ pub(crate) fn commands() -> Samples<Command> {
     ]
 }
 
+pub(crate) fn lease_commands() -> Samples<Command> {
+    let ttl = LeaseTtl::new(0x74).expect("in bounds");
+    let ids = vec![LeaseId(0x76), LeaseId(-1), LeaseId(0)];
+    vec![
+        ("grant", Command::LeaseGrant(LeaseGrantRequest { id: LeaseId(0x75), ttl })),
+        ("revoke", Command::LeaseRevoke(LeaseRevokeRequest { id: LeaseId(-0x77) })),
+        ("renew", Command::LeaseRenew(LeaseRenewRequest { ids })),
+    ]
+}
+
+fn lease(id: i64) -> Lease {
+    let ttl = LeaseTtl::new(0x78).expect("in bounds");
+    Lease { id: LeaseId(id), ttl, deadline: quorate_kv::ClusterTime(0x79) }
+}
+
+pub(crate) fn leases() -> Samples<Lease> {
+    vec![("lease", lease(0x7a)), ("negative", lease(-0x7a))]
+}
+
 fn record() -> Record {
     Record {
         key: Bytes::from_static(b"key"),
@@ -186,7 +206,17 @@ fn checkpoint(space_alarm: Option<u64>) -> Checkpoint {
         logical_bytes: 0xa8,
         quota_bytes: 0xa9,
         space_alarm,
+        leases: 0,
+        lease_hash: ContentHash(0),
     }
+}
+
+fn leased_checkpoint() -> Checkpoint {
+    Checkpoint { leases: 0xab, lease_hash: ContentHash(0xac), ..checkpoint(None) }
+}
+
+pub(crate) fn leased_checkpoints() -> Samples<Checkpoint> {
+    vec![("leased", leased_checkpoint())]
 }
 
 pub(crate) fn checkpoints() -> Samples<Checkpoint> {
@@ -266,9 +296,10 @@ fn forwards() -> Samples<PeerMessage<Message>> {
 fn chunk(next: Option<Revision>, checkpoint: Option<Checkpoint>) -> SnapshotChunk {
     SnapshotChunk {
         transfer: TransferId(0xd1),
-        from: Revision::FIRST,
+        from: SnapshotPlace::FIRST,
         records: vec![(Revision { main: 2, sub: 1 }, record())],
-        next,
+        leases: Vec::new(),
+        next: next.map(SnapshotPlace::Records),
         checkpoint: checkpoint.map(Box::new),
     }
 }
@@ -279,11 +310,30 @@ fn snapshots() -> Samples<SnapshotMessage> {
     let last = chunk(None, Some(checkpoint(None)));
     vec![
         ("offer", SnapshotMessage::Offer { transfer, meta: meta(), records: 0xd2 }),
-        ("pull", SnapshotMessage::Pull { transfer, from: next }),
+        ("pull", SnapshotMessage::Pull { transfer, from: SnapshotPlace::Records(next) }),
         ("chunk", SnapshotMessage::Chunk(chunk(Some(next), None))),
         ("chunk_last", SnapshotMessage::Chunk(last)),
         ("held", SnapshotMessage::Held { transfer, meta: meta() }),
         ("aborted", SnapshotMessage::Aborted { transfer }),
+    ]
+}
+
+pub(crate) fn leased_messages() -> Samples<PeerMessage<Message>> {
+    let (transfer, from) = (TransferId(0xd5), SnapshotPlace::Leases(LeaseId(-0xd6)));
+    let next = Some(SnapshotPlace::Leases(LeaseId::FIRST));
+    let records_end = SnapshotChunk { next, ..chunk(None, None) };
+    let last = SnapshotChunk {
+        transfer,
+        from,
+        records: Vec::new(),
+        leases: vec![lease(0xd7), lease(0xd8)],
+        next: None,
+        checkpoint: Some(Box::new(leased_checkpoint())),
+    };
+    vec![
+        ("pull_leases", PeerMessage::Snapshot(SnapshotMessage::Pull { transfer, from })),
+        ("leased_chunk", PeerMessage::Snapshot(SnapshotMessage::Chunk(records_end))),
+        ("leased_chunk_last", PeerMessage::Snapshot(SnapshotMessage::Chunk(last))),
     ]
 }
 

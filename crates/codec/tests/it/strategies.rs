@@ -16,8 +16,9 @@ use quorate_consensus::{
 };
 use quorate_kv::{
     Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, LeaseId, LogPosition, PublishRequest, PutRequest, RangeRequest, Record,
-    RecordKind, RequestOp, Revision, SetQuotaRequest, SortOrder, SortTarget, StateHash, TxnRequest,
+    DeleteRangeRequest, Lease, LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest,
+    LeaseTtl, LogPosition, PublishRequest, PutRequest, RangeRequest, Record, RecordKind, RequestOp,
+    Revision, SetQuotaRequest, SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 fn string() -> impl Strategy<Value = Bytes> {
@@ -113,7 +114,36 @@ fn revision() -> impl Strategy<Value = Revision> {
     (any::<i64>(), any::<i64>()).prop_map(|(main, sub)| Revision { main, sub })
 }
 
+pub(crate) fn lease() -> impl Strategy<Value = Lease> {
+    let id = any::<i64>().prop_filter("0 is no lease", |id| *id != 0);
+    (id, ttl(), any::<u64>()).prop_map(|(id, ttl, deadline)| Lease {
+        id: LeaseId(id),
+        ttl,
+        deadline: quorate_kv::ClusterTime(deadline),
+    })
+}
+
+fn ttl() -> impl Strategy<Value = LeaseTtl> {
+    (1..=LeaseTtl::MAX.seconds()).prop_map(|ttl| LeaseTtl::new(ttl).expect("in bounds"))
+}
+
 pub(crate) fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let leases = prop_oneof![Just([0, 0]), any::<[u64; 2]>()];
+    (unleased(), leases).prop_map(|(checkpoint, [leases, hash])| Checkpoint {
+        leases,
+        lease_hash: ContentHash(hash),
+        ..checkpoint
+    })
+}
+
+fn place() -> impl Strategy<Value = SnapshotPlace> {
+    prop_oneof![
+        revision().prop_map(SnapshotPlace::Records),
+        any::<i64>().prop_map(|id| SnapshotPlace::Leases(LeaseId(id))),
+    ]
+}
+
+fn unleased() -> impl Strategy<Value = Checkpoint> {
     let position = any::<[u64; 3]>();
     let hashes = (any::<u128>(), any::<u64>());
     let attributes = btree_map(any::<u64>(), string(), 0..3);
@@ -133,6 +163,8 @@ pub(crate) fn checkpoint() -> impl Strategy<Value = Checkpoint> {
                 logical_bytes: numbers[2],
                 quota_bytes: numbers[3],
                 space_alarm,
+                leases: 0,
+                lease_hash: ContentHash(0),
             }
         })
 }
@@ -239,6 +271,12 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
             Command::Publish(PublishRequest { member, attributes })
         }),
         Just(Command::Advance),
+        lease().prop_map(|Lease { id, ttl, .. }| {
+            Command::LeaseGrant(LeaseGrantRequest { id, ttl })
+        }),
+        any::<i64>().prop_map(|id| Command::LeaseRevoke(LeaseRevokeRequest { id: LeaseId(id) })),
+        vec(any::<i64>().prop_map(LeaseId), 0..4)
+            .prop_map(|ids| Command::LeaseRenew(LeaseRenewRequest { ids })),
     ]
 }
 
@@ -340,11 +378,13 @@ fn request_message() -> impl Strategy<Value = PeerMessage<Message>> {
 
 fn chunk() -> impl Strategy<Value = SnapshotChunk> {
     let records = vec((revision(), record()), 0..4);
-    (transfer(), revision(), records, option::of(revision()), option::of(checkpoint())).prop_map(
-        |(transfer, from, records, next, checkpoint)| SnapshotChunk {
+    let parts = (records, vec(lease(), 0..4));
+    (transfer(), place(), parts, option::of(place()), option::of(checkpoint())).prop_map(
+        |(transfer, from, (records, leases), next, checkpoint)| SnapshotChunk {
             transfer,
             from,
             records,
+            leases,
             next,
             checkpoint: checkpoint.map(Box::new),
         },
@@ -356,8 +396,7 @@ fn snapshot_message() -> impl Strategy<Value = SnapshotMessage> {
         (transfer(), meta(), any::<u64>()).prop_map(|(transfer, meta, records)| {
             SnapshotMessage::Offer { transfer, meta, records }
         }),
-        (transfer(), revision())
-            .prop_map(|(transfer, from)| SnapshotMessage::Pull { transfer, from }),
+        (transfer(), place()).prop_map(|(transfer, from)| SnapshotMessage::Pull { transfer, from }),
         chunk().prop_map(SnapshotMessage::Chunk),
         (transfer(), meta()).prop_map(|(transfer, meta)| SnapshotMessage::Held { transfer, meta }),
         transfer().prop_map(|transfer| SnapshotMessage::Aborted { transfer }),

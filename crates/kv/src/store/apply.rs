@@ -16,6 +16,9 @@ impl<R: Rules> Store<R> {
     /// dropped.
     pub fn apply(&mut self, context: Context, command: &Command) -> Outcome {
         self.begin_entry(context);
+        if self.ends_leases(command) {
+            self.expire_leases();
+        }
         let outcome = match command {
             Command::Put(request) => self.on_put(request)?.map(Response::Put),
             Command::DeleteRange(request) => Ok(Response::DeleteRange(self.delete_range(request)?)),
@@ -24,6 +27,11 @@ impl<R: Rules> Store<R> {
             Command::SetQuota(request) => Ok(self.on_set_quota(*request)),
             Command::Publish(request) => Ok(self.on_publish(request)),
             Command::Advance => Ok(Response::Advance),
+            Command::LeaseGrant(request) => self.on_lease_grant(*request).map(Response::LeaseGrant),
+            Command::LeaseRevoke(request) => {
+                self.on_lease_revoke(*request).map(Response::LeaseRevoke)
+            }
+            Command::LeaseRenew(request) => Ok(Response::LeaseRenew(self.on_lease_renew(request))),
         };
         self.effects.push(outcome_code(&outcome));
         self.end_entry(context);
@@ -34,13 +42,25 @@ impl<R: Rules> Store<R> {
     /// [`Store::set_members`]).
     pub fn apply_nothing(&mut self, context: Context) {
         self.begin_entry(context);
+        self.expire_leases();
         self.end_entry(context);
+    }
+
+    /// See [`super::lease`].
+    fn ends_leases(&self, command: &Command) -> bool {
+        match command {
+            Command::Compact(_) => false,
+            Command::LeaseRenew(_) => !self.rules.breaks(Rule::RenewRevives),
+            _ => true,
+        }
     }
 
     fn begin_entry(&mut self, context: Context) {
         let next = self.state.position.index + 1;
         assert!(context.position.index == next, "entries are applied in order, each once");
         self.state.time = self.clock_after(context.time);
+        self.last_expired.clear();
+        self.extend_leases_if_broken(context);
     }
 
     fn clock_after(&self, stamp: ClusterTime) -> ClusterTime {
@@ -58,6 +78,10 @@ impl<R: Rules> Store<R> {
         self.effects.push(self.state.quota_bytes);
         self.effects.push(self.state.space_alarm.unwrap_or(u64::MAX));
         self.effects.push(xxh3_64(&self.state.members));
+        if 0 < self.state.leases {
+            self.effects.push(self.state.leases);
+            self.effects.push(self.state.lease_hash.0);
+        }
         if self.rules.breaks(Rule::HashIgnoresEffects) {
             self.effects.forget();
         }
@@ -109,10 +133,14 @@ fn outcome_code(outcome: &Result<Response, CommandError>) -> u64 {
         Ok(Response::SetQuota) => 5,
         Ok(Response::Advance) => 6,
         Ok(Response::Publish) => 7,
+        Ok(Response::LeaseGrant(_)) => 8,
+        Ok(Response::LeaseRevoke(_)) => 9,
+        Ok(Response::LeaseRenew(_)) => 10,
         Err(CommandError::Compacted) => 101,
         Err(CommandError::FutureRevision) => 102,
         Err(CommandError::KeyNotFound) => 103,
         Err(CommandError::LeaseNotFound) => 104,
         Err(CommandError::NoSpace) => 105,
+        Err(CommandError::LeaseExists) => 106,
     }
 }

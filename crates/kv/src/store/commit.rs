@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::Store;
 use crate::{
-    Checkpoint, Commit, CommitId, LogPosition, RECORD_OVERHEAD_BYTES, Revision, Rule, Rules,
+    Checkpoint, Commit, CommitId, Lease, LeaseId, LogPosition, RECORD_OVERHEAD_BYTES, Revision,
+    Rule, Rules,
 };
 
 /// Logical bytes of new records between two positions at which a commit may end.
@@ -27,7 +28,7 @@ pub(super) struct Commits {
 #[derive(Debug)]
 struct Mark {
     checkpoint: Checkpoint,
-    /// See [`super::recent::Recent::bytes_pushed`].
+    /// See [`Store::bytes_pushed`].
     bytes_pushed: u64,
 }
 
@@ -87,6 +88,7 @@ impl<R: Rules> Store<R> {
             checkpoint.position = self.state.position;
         }
         let (removes, removes_from) = self.take_removes(&checkpoint, bytes_max);
+        let leases = self.take_leases(&checkpoint);
         // A record that is freed before it ever reached the map need not go there.
         let (unwritten, removes): (BTreeSet<_>, Vec<_>) =
             split(removes, |revision| self.commits.revision < revision.main);
@@ -101,7 +103,7 @@ impl<R: Rules> Store<R> {
             revision: checkpoint.revision,
             removes_from,
         });
-        Some(Commit { id, puts, removes, checkpoint })
+        Some(Commit { id, puts, removes, leases, checkpoint })
     }
 
     /// The commit is durable: reads find its records on the map from now on.
@@ -112,6 +114,7 @@ impl<R: Rules> Store<R> {
         self.commits.revision = commit.revision;
         let is_hasty = self.rules.breaks(Rule::CommitDropsLater);
         self.recent.drop_upto(if is_hasty { i64::MAX } else { commit.revision });
+        self.lease_log.drop_upto(commit.position.index);
     }
 
     /// The log position that the map stands at: entries up to it need not be applied again.
@@ -119,9 +122,27 @@ impl<R: Rules> Store<R> {
         self.commits.position
     }
 
-    /// Logical bytes of the records that are not known to be on the map.
+    /// Logical bytes of the records and changes of leases that are not known to be on the map.
     pub fn uncommitted_bytes(&self) -> u64 {
-        self.recent.bytes()
+        self.recent.bytes() + self.lease_log.bytes()
+    }
+
+    /// The bytes of all ever applied: a mark on what is not on the map.
+    fn bytes_pushed(&self) -> u64 {
+        self.recent.bytes_pushed() + self.lease_log.bytes_pushed()
+    }
+
+    fn take_leases(&self, checkpoint: &Checkpoint) -> Vec<(LeaseId, Option<Lease>)> {
+        let mut leases = self.lease_log.upto(checkpoint.position.index);
+        if self.rules.breaks(Rule::RenewalNotCommitted) {
+            let is_known = |id| {
+                self.records
+                    .leases(id, 1)
+                    .is_ok_and(|found| found.first().is_some_and(|lease| lease.id == id))
+            };
+            leases.retain(|(id, lease)| lease.is_none() || !is_known(*id));
+        }
+        leases
     }
 
     /// Whether freed records wait for a commit that removes them from the map.
@@ -135,9 +156,9 @@ impl<R: Rules> Store<R> {
 
     /// Remembers the position after an entry, if enough was written since the last one.
     pub(super) fn mark_commit(&mut self) {
-        let bytes_pushed = self.recent.bytes_pushed();
+        let bytes_pushed = self.bytes_pushed();
         let last = self.commits.marks.back().map(|mark| mark.bytes_pushed);
-        let last = last.unwrap_or(bytes_pushed - self.recent.bytes());
+        let last = last.unwrap_or(bytes_pushed - self.uncommitted_bytes());
         if last + MARK_BYTES <= bytes_pushed {
             let checkpoint = self.state.clone();
             self.commits.marks.push_back(Mark { checkpoint, bytes_pushed });
@@ -146,11 +167,12 @@ impl<R: Rules> Store<R> {
 
     /// The last position that is not too far ahead; the next one if all are.
     fn take_checkpoint(&mut self, bytes_max: u64) -> Checkpoint {
-        if self.recent.bytes() <= bytes_max {
+        if self.uncommitted_bytes() <= bytes_max {
             self.commits.marks.clear();
             return self.state.clone();
         }
-        let fits = |mark: &Mark| self.recent.bytes_upto(mark.bytes_pushed) <= bytes_max;
+        let dropped = self.bytes_pushed() - self.uncommitted_bytes();
+        let fits = |mark: &Mark| mark.bytes_pushed.saturating_sub(dropped) <= bytes_max;
         let fitting = self.commits.marks.partition_point(fits);
         let taken = self.commits.marks.drain(..fitting.max(1).min(self.commits.marks.len()));
         taken.last().map_or_else(|| self.state.clone(), |mark| mark.checkpoint)

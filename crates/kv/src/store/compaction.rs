@@ -22,7 +22,7 @@ impl<R: Rules> Store<R> {
     }
 
     /// The alarm ends when there is less than when it began.
-    fn end_alarm(&mut self) {
+    pub(super) fn end_alarm(&mut self) {
         let bytes = self.state.logical_bytes;
         self.state.space_alarm = self.state.space_alarm.filter(|at| *at <= bytes);
     }

@@ -1,6 +1,6 @@
 //! The store: the state between two entries, and the questions it answers at once.
 //!
-//! `apply` and `txn` change it, `write` is the one place where a record comes to be; `range`
+//! `apply`, `txn` and `lease` change it, `write` is the one place where a record comes to be; `range`
 //! and `history` read it; `commit` moves records to the map, `compaction` takes them away,
 //! `snapshot` sends them to a peer, `open` finds them again.
 
@@ -10,6 +10,9 @@ mod compaction;
 mod garbage;
 mod history;
 mod index;
+mod lease;
+mod lease_log;
+mod leases;
 mod open;
 mod pins;
 mod range;
@@ -25,20 +28,24 @@ use bytes::Bytes;
 
 use crate::hash::Effects;
 use crate::{
-    Checkpoint, ClusterTime, Command, CommandError, ContentHash, Damage, KeyValue, LogPosition,
-    Record, Records, Response, Revision, Rule, Rules, SetQuotaRequest, StateHash, Strict,
+    Checkpoint, ClusterTime, Command, CommandError, ContentHash, Damage, KeyValue, LeaseCounts,
+    LeaseId, LogPosition, Record, Records, Response, Revision, Rule, Rules, SetQuotaRequest,
+    StateHash, Strict,
 };
 use commit::Commits;
 use garbage::GarbageQueue;
 use index::KeyIndex;
+use lease_log::LeaseLog;
+use leases::Leases;
 use pins::{Hold, Pins};
 use recent::Recent;
 use write::Writing;
 
 pub use history::{ContentAt, Events, HashTask};
+pub use lease::LeaseKeys;
 pub use pins::Pin;
 pub use range::RangeTask;
-pub use snapshot::{Chunk, SnapshotSource};
+pub use snapshot::{Chunk, SnapshotPlace, SnapshotSource};
 
 /// What applying a command comes to: the inner error is the client's, alike on every replica;
 /// the outer one means that the disk lied, and that the store must not be used any more.
@@ -72,11 +79,15 @@ pub struct Store<R: Rules = Strict> {
     records: Arc<dyn Records>,
     config: Config,
     rules: R,
-    /// The replicated state, but for the records.
+    /// The replicated state, but for records and leases.
     state: Checkpoint,
+    leases: Leases,
     index: KeyIndex,
     garbage: GarbageQueue,
     recent: Recent,
+    lease_log: LeaseLog,
+    lease_counts: LeaseCounts,
+    last_expired: Vec<LeaseId>,
     pins: Pins,
     commits: Commits,
     /// What the entry being applied has done so far.
@@ -107,6 +118,8 @@ pub struct Sizes {
     pub keys: u64,
     /// Retained records, history included.
     pub records: u64,
+    /// Leases.
+    pub leases: u64,
 }
 
 impl<R: Rules> Store<R> {
@@ -135,6 +148,11 @@ impl<R: Rules> Store<R> {
         self.state.state_hash
     }
 
+    /// The hash over all leases.
+    pub fn lease_hash(&self) -> ContentHash {
+        self.state.lease_hash
+    }
+
     /// The hash over all retained records.
     pub fn content_hash(&self) -> ContentHash {
         self.state.content_hash
@@ -148,6 +166,7 @@ impl<R: Rules> Store<R> {
             is_out_of_space: self.state.space_alarm.is_some(),
             keys: self.index.live(),
             records: self.state.records,
+            leases: self.state.leases,
         }
     }
 

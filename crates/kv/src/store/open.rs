@@ -9,18 +9,24 @@ use bytes::Bytes;
 use super::commit::Commits;
 use super::garbage::{GarbageQueue, Totals};
 use super::index::{Head, KeyIndex, SUB_MAX};
+use super::lease_log::LeaseLog;
+use super::leases::{Attachments, Leases};
 use super::pins::Pins;
 use super::recent::Recent;
 use super::write::Writing;
 use super::{Config, QUOTA_BYTES_DEFAULT, Store};
 use crate::hash::Effects;
 use crate::{
-    COMPACTED_NEVER, Checkpoint, ClusterTime, ContentHash, LogPosition, OpenError,
-    REVISION_INITIAL, Record, RecordKind, Records, Revision, Rules, ScanLimit, StateHash,
+    COMPACTED_NEVER, Checkpoint, ClusterTime, ContentHash, LEASE_BYTES, LeaseCounts, LeaseId,
+    LogPosition, OpenError, REVISION_INITIAL, Record, RecordKind, Records, Revision, Rules,
+    ScanLimit, StateHash,
 };
 
 /// How much of the map is read at a time.
 const SCAN_LIMIT: ScanLimit = ScanLimit { records: 4096, bytes: 4 << 20 };
+
+/// How many leases are read from the map at a time.
+const LEASES_AT_A_TIME: usize = 4096;
 
 impl<R: Rules> Store<R> {
     /// Opens the store on a map, fresh or with a commit; it stands where that commit was made.
@@ -43,16 +49,21 @@ impl<R: Rules> Store<R> {
                 scan.add(*revision, record, state.revision)?;
             }
         }
-        let (index, garbage) = scan.finish(&state)?;
+        let mut leases = read_leases(&*records, &state)?;
+        let (index, garbage) = scan.finish(&state, &mut leases)?;
         Ok(Self {
             commits: Commits::at(&state),
             records,
             config,
             rules,
             state,
+            leases,
             index,
             garbage,
             recent: Recent::default(),
+            lease_log: LeaseLog::default(),
+            lease_counts: LeaseCounts::default(),
+            last_expired: Vec::new(),
             pins: Pins::default(),
             writing: Writing::default(),
             effects: Effects::default(),
@@ -75,6 +86,8 @@ fn fresh() -> Checkpoint {
         logical_bytes: 0,
         quota_bytes: QUOTA_BYTES_DEFAULT,
         space_alarm: None,
+        leases: 0,
+        lease_hash: ContentHash::default(),
     }
 }
 
@@ -84,6 +97,7 @@ struct Scan {
     index: KeyIndex,
     found: Totals,
     superseded: Vec<Superseded>,
+    attachments: Attachments,
     last: Revision,
 }
 
@@ -113,6 +127,7 @@ impl Scan {
         self.found.records += 1;
         self.found.bytes += head.bytes();
         self.found.hash = self.found.hash.plus(head.hash);
+        self.attachments.add(&record.key, record.lease);
         let old = self.index.write(&record.key, head);
         if let Some(old) = old.filter(|old| !old.is_tombstone()) {
             let order = (RecordRank::Put, revision.sub);
@@ -128,7 +143,11 @@ impl Scan {
 
     /// Compares what is retained with what the checkpoint says. What was freed and not yet
     /// removed does not count, so it does not matter how far the removal has come.
-    fn finish(mut self, state: &Checkpoint) -> Result<(KeyIndex, GarbageQueue), OpenError> {
+    fn finish(
+        mut self,
+        state: &Checkpoint,
+        leases: &mut Leases,
+    ) -> Result<(KeyIndex, GarbageQueue), OpenError> {
         let mut garbage = GarbageQueue::default();
         self.superseded.sort_by_key(|superseded| (superseded.free_at, superseded.order));
         for superseded in &self.superseded {
@@ -143,12 +162,35 @@ impl Scan {
         if found != state.content_hash {
             return Err(OpenError::WrongContent { expected: state.content_hash, found });
         }
-        let found = self.found.bytes - freed.bytes;
+        let found = self.found.bytes - freed.bytes + state.leases * LEASE_BYTES;
         if found != state.logical_bytes {
             return Err(OpenError::WrongBytes { expected: state.logical_bytes, found });
         }
+        self.attachments.join(leases).map_err(OpenError::LostLease)?;
         Ok((self.index, garbage))
     }
+}
+
+/// The leases that the map has, if they are those that the checkpoint speaks of.
+fn read_leases(records: &dyn Records, state: &Checkpoint) -> Result<Leases, OpenError> {
+    let (mut leases, mut count, mut hash) = (Leases::default(), 0, ContentHash::default());
+    let mut next = Some(LeaseId::FIRST);
+    while let Some(from) = next {
+        let found = records.leases(from, LEASES_AT_A_TIME)?;
+        for lease in &found {
+            hash = hash.plus(lease.hash());
+            leases.insert(*lease);
+        }
+        count += found.len() as u64;
+        next = found.last().and_then(|last| last.id.next());
+    }
+    if count != state.leases {
+        return Err(OpenError::WrongLeaseCount { expected: state.leases, found: count });
+    }
+    if hash != state.lease_hash {
+        return Err(OpenError::WrongLeases { expected: state.lease_hash, found: hash });
+    }
+    Ok(leases)
 }
 
 /// Whether there is room to go on counting, and no more is compacted than has happened.

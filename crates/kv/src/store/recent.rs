@@ -46,13 +46,8 @@ impl Recent {
         self.bytes_pushed - self.bytes_dropped
     }
 
-    /// The logical bytes of all records ever pushed: a mark on the table.
+    /// The logical bytes of all records ever pushed.
     pub(super) fn bytes_pushed(&self) -> u64 {
         self.bytes_pushed
-    }
-
-    /// The logical bytes held up to a mark.
-    pub(super) fn bytes_upto(&self, mark: u64) -> u64 {
-        mark.saturating_sub(self.bytes_dropped)
     }
 }

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::Store;
 use super::index::{Head, Span};
+use super::leases::Move;
 use crate::{
-    CommandError, Damage, DeleteRangeRequest, DeleteRangeResponse, KeyValue, LeaseId, PutRequest,
+    CommandError, Damage, DeleteRangeRequest, DeleteRangeResponse, KeyValue, PutRequest,
     PutResponse, RECORD_OVERHEAD_BYTES, Record, RecordKind, Revision, Rule, Rules,
 };
 
@@ -102,10 +103,9 @@ impl<R: Rules> Store<R> {
 
     /// Stores one record under the next revision.
     ///
-    /// Everything that follows the life of a key hangs here: index, sums, garbage, hash; and the
-    /// attachment of keys to leases, when leases come: the old record's lease loses the key, the
-    /// new one's gains it.
-    fn write(&mut self, record: Record) -> Revision {
+    /// Everything that follows the life of a key hangs here: index, sums, garbage, hash, and its
+    /// lease: the old record's loses the key, the new one's gains it.
+    pub(super) fn write(&mut self, record: Record) -> Revision {
         let revision = Revision::new(self.state.revision + 1, self.writing.changes);
         let head = Head::new(revision, &record);
         let old = self.index.write(&record.key, head);
@@ -119,12 +119,15 @@ impl<R: Rules> Store<R> {
         self.state.logical_bytes += head.bytes();
         self.state.content_hash = self.state.content_hash.plus(head.hash);
         self.effects.push(head.hash.0);
+        let forgets = self.rules.breaks(Rule::DetachForgotten);
+        let how = if forgets { Move::Stays } else { Move::Leaves };
+        self.leases.attach(&record.key, record.lease, how);
         self.recent.push(revision, record);
         self.writing.changes += 1;
         revision
     }
 
-    /// Ends the writing of an entry: its revision becomes the store's.
+    /// Ends the writing of a revision, which becomes the store's.
     pub(super) fn end_writing(&mut self) {
         self.state.revision = self.revision_seen();
         self.writing.changes = 0;
@@ -140,12 +143,6 @@ impl<R: Rules> Store<R> {
             return Err(CommandError::KeyNotFound);
         }
         Ok(())
-    }
-
-    /// Whether a key may be attached to `lease`. No command grants a lease, so none exists.
-    #[expect(clippy::unused_self, reason = "the store is where leases are looked up")]
-    pub(super) fn check_lease(&self, lease: LeaseId) -> Result<(), CommandError> {
-        if lease == LeaseId::NONE { Ok(()) } else { Err(CommandError::LeaseNotFound) }
     }
 
     /// The logical bytes that a put adds.

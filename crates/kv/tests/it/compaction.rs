@@ -202,7 +202,8 @@ fn a_removed_record_that_is_gone_early_is_damage() {
     let freed = quorate_kv::Revision::new(2, 0);
     let checkpoint = node.map.checkpoint().expect("memory reads").expect("it was committed");
     let id = quorate_kv::CommitId(99);
-    let commit = quorate_kv::Commit { id, puts: vec![], removes: vec![freed], checkpoint };
+    let (puts, removes, leases) = (vec![], vec![freed], vec![]);
+    let commit = quorate_kv::Commit { id, puts, removes, leases, checkpoint };
     node.map.commit(&commit).expect("memory commits");
     assert_eq!(node.store.compact_step(1), Err(quorate_kv::Damage::Missing(freed)));
 }

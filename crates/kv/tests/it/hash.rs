@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_kv::{
-    ClusterTime, Command, CommandError, CompactRequest, Context, LeaseId, LogPosition, Mutant,
-    PublishRequest, Record, RecordKind, Revision, Rule, Rules, SetQuotaRequest, Step, Store,
-    Strict,
+    ClusterTime, Command, CommandError, CompactRequest, Context, LeaseGrantRequest, LeaseId,
+    LeaseTtl, LogPosition, Mutant, PublishRequest, Record, RecordKind, Revision, Rule, Rules,
+    SetQuotaRequest, Step, Store, Strict,
 };
 
 use crate::support::{at, node, node_with, op_delete, op_put, put, range};
@@ -88,6 +88,10 @@ fn differing_entries() -> Vec<(Command, Command)> {
     let publish = |member, attributes: &'static str| {
         Command::Publish(PublishRequest { member, attributes: attributes.into() })
     };
+    let grant = |id, ttl| {
+        let ttl = LeaseTtl::new(ttl).expect("in bounds");
+        Command::LeaseGrant(LeaseGrantRequest { id: LeaseId(id), ttl })
+    };
     let txn = |ops| Command::Txn(crate::support::always(ops));
     vec![
         (Command::Put(put("a", "1")), Command::Put(put("a", "2"))),
@@ -98,6 +102,9 @@ fn differing_entries() -> Vec<(Command, Command)> {
         (compact(1), advance()),
         (compact(99), advance()),
         (publish(1, "a"), publish(1, "b")),
+        (grant(1, 10), advance()),
+        (grant(1, 10), grant(2, 10)),
+        (grant(1, 10), grant(1, 11)),
         (publish(1, "a"), publish(2, "a")),
         (
             Command::SetQuota(SetQuotaRequest { quota_bytes: 1 }),

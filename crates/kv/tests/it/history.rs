@@ -10,7 +10,8 @@ use proptest::test_runner::TestRunner;
 use quorate_kv::naive::Naive;
 use quorate_kv::{
     Command, Commit, CompactRequest, Compare, CompareResult, CompareTarget, Context,
-    DeleteRangeRequest, LeaseId, Limits, MemoryMap, Mutant, Pin, PublishRequest, PutRequest,
+    DeleteRangeRequest, LeaseGrantRequest, LeaseId, LeaseKeys, LeaseRenewRequest,
+    LeaseRevokeRequest, LeaseTtl, Limits, MemoryMap, Mutant, Pin, PublishRequest, PutRequest,
     RangeRequest, RangeTask, RecordKind, Records, RequestOp, Rule, Rules, SetQuotaRequest,
     SortOrder, SortTarget, Step, Store, Strict, TxnRequest, validate_txn,
 };
@@ -23,7 +24,9 @@ use crate::watch_stories;
 #[derive(Clone, Debug)]
 enum Event {
     /// The log brings an entry, stamped this many microseconds around the last.
-    Entry(Command, i8),
+    Entry(Command, i64),
+    /// From here on the log is another leader's.
+    NewLeader,
     /// The log brings a compaction of the revision this far back.
     Compact(i64),
     /// The log brings an entry without a command.
@@ -65,7 +68,7 @@ fn value() -> impl Strategy<Value = Bytes> {
 }
 
 fn put() -> impl Strategy<Value = PutRequest> {
-    let lease = prop_oneof![15 => Just(0), 1 => Just(7)];
+    let lease = prop_oneof![16 => Just(0), 3 => Just(1), 1 => Just(2), 1 => Just(7)];
     let flag = || proptest::bool::weighted(0.2);
     (key(), value(), lease, any::<bool>(), flag(), flag()).prop_map(
         |(key, value, lease, prev_kv, ignore_value, ignore_lease)| PutRequest {
@@ -165,7 +168,7 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         8 => put().prop_map(Command::Put),
         4 => delete().prop_map(Command::DeleteRange),
-        8 => txn().prop_map(Command::Txn),
+        12 => txn().prop_map(Command::Txn),
         1 => revision.prop_map(|revision| {
             Command::Compact(CompactRequest { revision, physical: false })
         }),
@@ -177,9 +180,29 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn lease_command() -> impl Strategy<Value = Command> {
+    let id = || (1..4_i64).prop_map(LeaseId);
+    let ttl = (1..4_i64).prop_map(|ttl| LeaseTtl::new(ttl).expect("in bounds"));
+    let ids = proptest::collection::vec(id(), 0..3);
+    prop_oneof![
+        5 => (id(), ttl).prop_map(|(id, ttl)| {
+            Command::LeaseGrant(LeaseGrantRequest { id, ttl })
+        }),
+        2 => id().prop_map(|id| Command::LeaseRevoke(LeaseRevokeRequest { id })),
+        5 => ids.prop_map(|ids| Command::LeaseRenew(LeaseRenewRequest { ids })),
+    ]
+}
+
+/// Mostly short, and now and then long enough for a lease.
+fn step() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => -128..128_i64, 2 => 0..900_000_i64, 1 => 900_000..4_000_000_i64]
+}
+
 fn history() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        30 => (command(), any::<i8>()).prop_map(|(command, time)| Event::Entry(command, time)),
+        24 => (command(), step()).prop_map(|(command, time)| Event::Entry(command, time)),
+        12 => (lease_command(), step()).prop_map(|(command, time)| Event::Entry(command, time)),
+        1 => Just(Event::NewLeader),
         4 => (0..4_i64).prop_map(Event::Compact),
         1 => Just(Event::Nothing),
         6 => range().prop_map(Event::Read),
@@ -203,6 +226,7 @@ struct World<R: Rules + Copy> {
     idle: Store<R>,
     model: Naive,
     log: Vec<(Context, Option<Command>)>,
+    round: u64,
     commit: Option<(Commit, Persisted)>,
     read: Option<(RangeTask, Pin, quorate_kv::RangeResponse)>,
 }
@@ -219,7 +243,8 @@ impl<R: Rules + Copy> World<R> {
     fn new(rules: R) -> Self {
         let idle = open(&Arc::new(MemoryMap::new()), rules);
         let (log, model) = (Vec::new(), Naive::new());
-        Self { rules, node: node_with(rules), idle, model, log, commit: None, read: None }
+        let node = node_with(rules);
+        Self { rules, node, idle, model, log, round: 1, commit: None, read: None }
     }
 
     fn happen(&mut self, event: Event) -> Verdict {
@@ -230,7 +255,8 @@ impl<R: Rules + Copy> World<R> {
                 let request = CompactRequest { revision, physical: false };
                 self.entry(Command::Compact(request), 0)?;
             }
-            Event::Nothing => self.nothing(),
+            Event::Nothing => self.nothing()?,
+            Event::NewLeader => self.round += 1,
             Event::Read(request) => self.read(&request)?,
             Event::BeginRead(request) => self.begin_read(request)?,
             Event::EndRead => self.end_read()?,
@@ -246,23 +272,26 @@ impl<R: Rules + Copy> World<R> {
         self.agree()
     }
 
-    fn next_context(&self, time: i8) -> Context {
+    fn next_context(&self, time: i64) -> Context {
         let mut context = at(self.log.len() as u64 + 1);
+        context.position.round = self.round;
         let last = self.log.last().map_or(1000, |(context, _)| context.time.0);
-        context.time.0 = last.saturating_add_signed(i64::from(time));
+        context.time.0 = last.saturating_add_signed(time);
         context
     }
 
-    fn entry(&mut self, command: Command, time: i8) -> Verdict {
+    fn entry(&mut self, command: Command, time: i64) -> Verdict {
         if let Command::Txn(txn) = &command
             && validate_txn(txn, &Limits::default(), &self.rules).is_err()
         {
             return Ok(());
         }
         let context = self.next_context(time);
-        let expected = self.model.apply(&command);
+        let (expired, expected) = self.model.apply_at(context.time, Some(&command));
+        let expected = expected.expect("a command has an outcome");
         let outcome = self.node.store.apply(context, &command).map_err(failed)?;
         prop_assert_eq!(&outcome, &expected, "{:?}", command);
+        prop_assert_eq!(self.node.store.last_expired(), expired);
         prop_assert_eq!(self.idle.apply(context, &command).map_err(failed)?, expected);
         self.log.push((context, Some(command)));
         let now = self.log.iter().map(|(context, _)| context.time).max();
@@ -284,11 +313,14 @@ impl<R: Rules + Copy> World<R> {
         Ok(())
     }
 
-    fn nothing(&mut self) {
+    fn nothing(&mut self) -> Verdict {
         let context = self.next_context(0);
+        let (expired, _) = self.model.apply_at(context.time, None);
         self.node.store.apply_nothing(context);
         self.idle.apply_nothing(context);
         self.log.push((context, None));
+        prop_assert_eq!(self.node.store.last_expired(), expired);
+        Ok(())
     }
 
     fn read(&self, request: &RangeRequest) -> Verdict {
@@ -379,6 +411,12 @@ impl<R: Rules + Copy> World<R> {
         prop_assert_eq!(store.sizes(), self.model.sizes());
         prop_assert_eq!(store.attributes(), self.model.attributes());
         prop_assert_eq!(store.content_hash(), self.model.content_hash(i64::MAX));
+        prop_assert_eq!(store.lease_hash(), self.model.lease_hash());
+        prop_assert_eq!(store.lease_list(), self.model.lease_list());
+        for id in (1..4).map(LeaseId) {
+            let told = store.lease_time_to_live(id, store.now(), LeaseKeys::Listed);
+            prop_assert_eq!(told, self.model.lease_time_to_live(id));
+        }
         prop_assert_eq!(store.state_hash(), self.idle.state_hash());
         prop_assert_eq!(store.position(), self.idle.position());
         Ok(())
@@ -482,7 +520,7 @@ fn every_mutant_is_caught() {
 
 fn is_caught_by_histories(rule: Rule) -> bool {
     let mut runner = TestRunner::deterministic();
-    (0..1000).any(|_| {
+    (0..4000).any(|_| {
         let history = history().new_tree(&mut runner).expect("it rejects nothing").current();
         run(Mutant(rule), history).is_err()
     })

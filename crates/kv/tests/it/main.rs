@@ -4,6 +4,7 @@ mod commit;
 mod compaction;
 mod hash;
 mod history;
+mod lease;
 mod map;
 mod open;
 mod quota;

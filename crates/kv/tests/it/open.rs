@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorate_kv::{
-    Checkpoint, Commit, CommitId, Config, Damage, MemoryMap, OpenError, Record, Records, Revision,
-    ScanLimit, Store, Strict,
+    Checkpoint, Commit, CommitId, Config, Damage, Lease, LeaseId, MemoryMap, OpenError, Record,
+    Records, Revision, ScanLimit, Store, Strict,
 };
 
 use crate::support::{Node, node, range};
@@ -30,7 +30,8 @@ fn read(map: &MemoryMap) -> Content {
 
 fn open_on((records, checkpoint): Content) -> Result<Store, OpenError> {
     let map = MemoryMap::new();
-    let commit = Commit { id: CommitId(1), puts: records, removes: Vec::new(), checkpoint };
+    let (removes, leases) = (Vec::new(), Vec::new());
+    let commit = Commit { id: CommitId(1), puts: records, removes, leases, checkpoint };
     map.commit(&commit).expect("memory commits");
     Store::open(Arc::new(map), Config::default(), Strict)
 }
@@ -130,6 +131,10 @@ impl Records for Broken {
         self.failure.map_or_else(|| self.map.scan(from, limit), Err)
     }
 
+    fn leases(&self, from: LeaseId, count_max: usize) -> Result<Vec<Lease>, quorate_kv::MapError> {
+        self.failure.map_or_else(|| self.map.leases(from, count_max), Err)
+    }
+
     fn checkpoint(&self) -> Result<Option<Checkpoint>, quorate_kv::MapError> {
         Ok(None)
     }
@@ -167,7 +172,8 @@ fn damaged(change: impl FnOnce(&MemoryMap, Checkpoint)) -> Node {
 fn damage_is_noticed_by_the_read_that_meets_it() {
     let at = Revision::new(2, 0);
     let node = damaged(|map, checkpoint| {
-        let commit = Commit { id: CommitId(9), puts: vec![], removes: vec![at], checkpoint };
+        let (puts, removes, leases) = (vec![], vec![at], vec![]);
+        let commit = Commit { id: CommitId(9), puts, removes, leases, checkpoint };
         map.commit(&commit).expect("memory commits");
     });
     assert_eq!(node.store.range(&range("a", "")), Err(Damage::Missing(at)));
@@ -176,7 +182,8 @@ fn damage_is_noticed_by_the_read_that_meets_it() {
     let node = damaged(|map, checkpoint| {
         let other = map.get(Revision::new(3, 0)).expect("memory reads").expect("b was put");
         let puts = vec![(at, other)];
-        let commit = Commit { id: CommitId(9), puts, removes: vec![], checkpoint };
+        let (removes, leases) = (vec![], vec![]);
+        let commit = Commit { id: CommitId(9), puts, removes, leases, checkpoint };
         map.commit(&commit).expect("memory commits");
     });
     assert_eq!(node.store.range(&range("a", "")), Err(Damage::Mixed(at)));

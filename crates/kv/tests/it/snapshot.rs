@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_kv::{
-    Commit, CommitId, MemoryMap, Records, Revision, Rules, SnapshotSource, Store, Strict,
+    Commit, CommitId, MemoryMap, Records, Rules, SnapshotPlace, SnapshotSource, Store, Strict,
 };
 
 use crate::support::{Node, node, open};
@@ -16,15 +16,17 @@ pub(crate) fn transfer<R: Rules>(
 ) -> Arc<MemoryMap> {
     let map = Arc::new(MemoryMap::new());
     let mut puts = Vec::new();
-    let mut next = Some(Revision::FIRST);
+    let mut leases = Vec::new();
+    let mut next = Some(SnapshotPlace::FIRST);
     while let Some(from) = next {
         let chunk = node.store.snapshot_chunk(source, from, 1).expect("memory is sound");
         puts.extend(chunk.records);
+        leases.extend(chunk.leases.into_iter().map(|lease| (lease.id, Some(lease))));
         next = chunk.next;
         between(node);
     }
     let checkpoint = source.checkpoint().clone();
-    let commit = Commit { id: CommitId(1), puts, removes: Vec::new(), checkpoint };
+    let commit = Commit { id: CommitId(1), puts, removes: Vec::new(), leases, checkpoint };
     map.commit(&commit).expect("memory commits");
     map
 }
@@ -72,9 +74,10 @@ fn a_transfer_goes_on_where_it_broke_off() {
     node.commit();
     node.put("e", "v");
     let source = node.store.snapshot();
-    let whole = node.store.snapshot_chunk(&source, Revision::FIRST, usize::MAX);
+    let whole = node.store.snapshot_chunk(&source, SnapshotPlace::FIRST, usize::MAX);
     let whole = whole.expect("memory is sound");
-    let first = node.store.snapshot_chunk(&source, Revision::FIRST, 3).expect("memory is sound");
+    let first =
+        node.store.snapshot_chunk(&source, SnapshotPlace::FIRST, 3).expect("memory is sound");
     assert_eq!(first.records, whole.records[..2]);
     let from = first.next.expect("there is more");
     let again = node.store.snapshot_chunk(&source, from, 3).expect("memory is sound");

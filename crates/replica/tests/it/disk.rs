@@ -7,7 +7,7 @@ use quorate_consensus::{
     Ballot, BallotRun, ClusterTime, Entry, Fetch, HardState, Index, Members, Meta, Payload,
     Recovered, Write, WriteBatch, WriteId,
 };
-use quorate_kv::{Checkpoint, Commit, CommitId, MemoryMap, Record, Records, Revision};
+use quorate_kv::{Checkpoint, Commit, CommitId, Lease, MemoryMap, Record, Records, Revision};
 
 /// The content of a log.
 #[derive(Clone, Debug)]
@@ -85,6 +85,7 @@ pub(crate) struct Disk {
 struct Staging {
     map: MemoryMap,
     records: Vec<(Revision, Record)>,
+    leases: Vec<Lease>,
 }
 
 impl Disk {
@@ -147,15 +148,23 @@ impl Disk {
         staging.records.is_sorted_by(|one, next| one.0 < next.0)
     }
 
+    /// False if the leases cannot follow those that are there.
+    pub(crate) fn stage_leases(&mut self, leases: Vec<Lease>) -> bool {
+        let (_, staging) = self.staging.as_mut().expect("leases are staged after a begin");
+        staging.leases.extend(leases);
+        staging.leases.is_sorted_by(|one, next| one.id < next.id)
+    }
+
     /// False if the whole is not what the checkpoint says.
     pub(crate) fn finish_staging(&mut self, checkpoint: Checkpoint) -> bool {
         let (meta, staging) = self.staging.take().expect("a finish follows a begin");
-        let position = (Index(checkpoint.position.index), checkpoint.records);
-        if position != (meta.index, staging.records.len() as u64) {
+        let said = (Index(checkpoint.position.index), checkpoint.records, checkpoint.leases);
+        if said != (meta.index, staging.records.len() as u64, staging.leases.len() as u64) {
             return false;
         }
         let (puts, removes) = (staging.records, Vec::new());
-        let commit = Commit { id: CommitId(0), puts, removes, checkpoint };
+        let leases = staging.leases.iter().map(|lease| (lease.id, Some(*lease))).collect();
+        let commit = Commit { id: CommitId(0), puts, removes, leases, checkpoint };
         staging.map.commit(&commit).expect("memory does not fail");
         self.finished.insert((meta.index, meta.ballot), Arc::new(staging.map));
         true

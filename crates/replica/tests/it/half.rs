@@ -47,7 +47,7 @@ impl Half {
         let payload = Payload::Command(encode_command(command));
         let ballot = Ballot { round: 1, node: NodeId(1) };
         let entry = Entry { index, ballot, id: None, time: ClusterTime(index.0), payload };
-        self.applying.apply(self.now, &entry, ticket).expect("memory is sound");
+        self.applying.apply(self.now, &entry, ticket.into()).expect("memory is sound");
     }
 
     fn put(&mut self, key: String, value: Bytes) {
@@ -192,7 +192,7 @@ fn compaction_goes_on_after(end: impl FnOnce(&mut Half, TransferId)) -> Half {
     // The peer goes on pulling for longer than any commit waits.
     for _ in 0..5 {
         half.run(Duration::from_secs(20));
-        let from = quorate_kv::Revision::FIRST;
+        let from = quorate_kv::SnapshotPlace::FIRST;
         half.on_message(SnapshotMessage::Pull { transfer, from });
         half.turn();
         assert!(matches!(half.messages.last(), Some(SnapshotMessage::Chunk(_))));

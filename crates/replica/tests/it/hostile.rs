@@ -7,7 +7,7 @@ use quorate_codec::peer::{
 use quorate_consensus::{
     Ballot, ClusterTime, Incarnation, Index, Members, Meta, NodeId, ProposalId, Refusal, RequestId,
 };
-use quorate_kv::Revision;
+use quorate_kv::{LeaseId, Revision, SnapshotPlace};
 
 use crate::world::{Peer, World, setup};
 
@@ -75,16 +75,25 @@ fn request() -> BoxedStrategy<Peer> {
     .boxed()
 }
 
+/// Zero is the beginning, and large numbers are among the leases.
+fn place(number: u64) -> SnapshotPlace {
+    if u64::from(u32::MAX) < number {
+        return SnapshotPlace::Leases(LeaseId(number.cast_signed()));
+    }
+    SnapshotPlace::Records(Revision::new(number.cast_signed(), 0))
+}
+
 fn chunk() -> BoxedStrategy<SnapshotMessage> {
     let checkpoint = proptest::option::of(strategies::checkpoint().prop_map(Box::new)).boxed();
-    (number(), number(), proptest::option::of(number()), checkpoint)
-        .prop_map(|(transfer, from, next, checkpoint)| {
-            let revision = |main: u64| Revision::new(main.cast_signed(), 0);
+    let leases = proptest::collection::vec(strategies::lease(), 0..3);
+    (number(), number(), proptest::option::of(number()), checkpoint, leases)
+        .prop_map(|(transfer, from, next, checkpoint, leases)| {
             SnapshotMessage::Chunk(SnapshotChunk {
                 transfer: TransferId(transfer),
-                from: if from == 0 { Revision::FIRST } else { revision(from) },
+                from: place(from),
                 records: Vec::new(),
-                next: next.map(revision),
+                leases,
+                next: next.map(place),
                 checkpoint,
             })
         })
@@ -97,10 +106,8 @@ fn snapshot() -> BoxedStrategy<Peer> {
         (transfer(), meta(), number()).prop_map(|(transfer, meta, records)| {
             SnapshotMessage::Offer { transfer, meta, records }
         }),
-        (transfer(), number()).prop_map(|(transfer, from)| SnapshotMessage::Pull {
-            transfer,
-            from: Revision::new(from.cast_signed(), 0),
-        }),
+        (transfer(), number())
+            .prop_map(|(transfer, from)| SnapshotMessage::Pull { transfer, from: place(from) }),
         chunk(),
         (transfer(), meta()).prop_map(|(transfer, meta)| SnapshotMessage::Held { transfer, meta }),
         transfer().prop_map(|transfer| SnapshotMessage::Aborted { transfer }),

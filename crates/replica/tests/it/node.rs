@@ -11,7 +11,7 @@ use quorate_consensus::{
 use quorate_kv::{Commit, StateHash, Store, Strict};
 use quorate_replica::{
     Answer, Applying, ApplyingEffects, CommitPolicy, Ending, Limits, Note, Ordering,
-    OrderingEffects, OrderingInput, Origin, ReadRequest, StagingFailed, StagingOp, Ticket,
+    OrderingEffects, OrderingInput, Origin, ReadRequest, StagingFailed, StagingOp, Ticket, Waiters,
     members_to_bytes,
 };
 
@@ -58,7 +58,7 @@ pub(crate) struct Output {
 }
 
 enum ToApplying {
-    Entry(Entry, Option<Ticket>),
+    Entry(Entry, Waiters),
     Read(Ticket, Index),
     Needed(SendSnapshot),
     Snapshot(NodeId, SnapshotMessage),
@@ -328,6 +328,7 @@ fn perform(disk: &mut Disk, operation: StagingOp) -> bool {
             true
         }
         StagingOp::Write(records) => disk.stage(records),
+        StagingOp::WriteLeases(leases) => disk.stage_leases(leases),
         StagingOp::Finish(checkpoint) => disk.finish_staging(*checkpoint),
     }
 }
@@ -342,5 +343,6 @@ fn input_of(note: Note) -> OrderingInput<Message> {
         Note::Installed(meta) => OrderingInput::Installed(meta),
         Note::Backlog(bytes) => OrderingInput::Backlog(bytes),
         Note::Wish(command) => OrderingInput::Wish(command),
+        Note::Leases(clock) => OrderingInput::Leases(clock),
     }
 }

@@ -42,6 +42,7 @@ impl Known {
             }
             Answer::Read(Ok(ReadResponse::Txn(txn))) => self.learn_txn(txn),
             Answer::Read(Ok(ReadResponse::Revision(revision))) => self.learn_revision(*revision),
+            Answer::KeptAlive(kept) => self.learn_revision(kept.revision),
             Answer::Read(_) | Answer::Command(Err(_)) | Answer::Behind => {}
         }
     }
@@ -52,6 +53,9 @@ impl Known {
             Response::DeleteRange(delete) => self.learn_revision(delete.revision),
             Response::Txn(txn) => self.learn_txn(txn),
             Response::Compact(compact) => self.learn_revision(compact.revision),
+            Response::LeaseGrant(grant) => self.learn_revision(grant.revision),
+            Response::LeaseRevoke(revoke) => self.learn_revision(revoke.revision),
+            Response::LeaseRenew(renew) => self.learn_revision(renew.revision),
             Response::SetQuota | Response::Publish | Response::Advance => {}
         }
     }
@@ -132,7 +136,11 @@ impl Shape<'_> {
         match &mut request {
             ReadRequest::Range(range) => range.serializable = true,
             ReadRequest::Txn(txn) => make_serializable(txn),
-            ReadRequest::Hash { .. } | ReadRequest::Revision => {}
+            ReadRequest::Hash { .. }
+            | ReadRequest::Revision
+            | ReadRequest::Lease { .. }
+            | ReadRequest::Leases
+            | ReadRequest::KeepAlive { .. } => {}
         }
         Ask::Serializable(request)
     }

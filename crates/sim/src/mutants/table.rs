@@ -13,7 +13,7 @@ use crate::profile::Named;
 
 /// Every mutant.
 pub fn exhibits() -> Vec<Exhibit> {
-    [ENGINE, STORE, WATCHES, LOG, NODE].concat()
+    [ENGINE, STORE, WATCHES, LEASES, LOG, NODE].concat()
 }
 
 /// Noticed in any run of the family, such as this one.
@@ -283,6 +283,19 @@ const WATCHES: &[Exhibit] = &[
         Named::Default,
         1,
     ),
+];
+
+/// The rules of leases.
+const LEASES: &[Exhibit] = &[
+    tested(Lesson::Store(Store::LeaseExpiresEarly), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::LeaseNeverExpires), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::LeaseExtendedByFailover), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::RenewRevives), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::RevokeLeavesKey), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::LeaseKeysManyRevisions), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::DetachForgotten), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::LostLeaseAccepted), "kv history::every_mutant_is_caught"),
+    tested(Lesson::Store(Store::RenewalNotCommitted), "kv history::every_mutant_is_caught"),
 ];
 
 /// The rules of the log and the files beside it.

@@ -106,7 +106,9 @@ impl<P: Protocol> World<P> {
 
 fn how_of(end: &End) -> &'static str {
     match end {
-        End::Answer(Answer::Command(Ok(_)) | Answer::Read(Ok(_))) => "answered",
+        End::Answer(Answer::Command(Ok(_)) | Answer::Read(Ok(_)) | Answer::KeptAlive(_)) => {
+            "answered"
+        }
         End::Answer(Answer::Command(Err(_)) | Answer::Read(Err(_))) => "refused by the store",
         End::Answer(Answer::Behind) => "behind",
         End::Ending(Ending::Refused(_)) => "refused",

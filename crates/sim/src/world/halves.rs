@@ -6,7 +6,7 @@ use quorate_codec::encode_command;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, NodeId, Summary};
 use quorate_kv::{Command, Damage};
-use quorate_replica::{ApplyingEffects, Note, OrderingEffects, OrderingInput, Ticket};
+use quorate_replica::{ApplyingEffects, Note, OrderingEffects, OrderingInput, Ticket, Waiters};
 
 use super::World;
 use super::clock::SimTime;
@@ -162,10 +162,10 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    fn deliver(&mut self, node: NodeId, committed: Vec<(Entry, Option<Ticket>)>) {
-        for (entry, ticket) in committed {
+    fn deliver(&mut self, node: NodeId, committed: Vec<(Entry, Waiters)>) {
+        for (entry, waiters) in committed {
             self.checks.on_committed(node, &entry);
-            let work = ToApplying::Entry(Box::new(entry), ticket);
+            let work = ToApplying::Entry(Box::new(entry), waiters);
             self.running_mut(node).work.push_back(work);
         }
     }
@@ -218,8 +218,8 @@ impl<P: Protocol> World<P> {
                 ToApplying::Stream(stream, word) => {
                     self.on_stream_word(node, local, stream, &word)?;
                 }
-                ToApplying::Entry(entry, ticket) => {
-                    running.applying.apply(local, &entry, ticket)?;
+                ToApplying::Entry(entry, waiters) => {
+                    running.applying.apply(local, &entry, waiters)?;
                     let hash = running.applying.store().state_hash();
                     self.checks.on_applied(node, &entry, hash);
                     if let Some(desk) = &mut self.desk {
@@ -318,6 +318,7 @@ fn input_of<M>(note: Note) -> OrderingInput<M> {
         Note::Installed(meta) => OrderingInput::Installed(meta),
         Note::Backlog(bytes) => OrderingInput::Backlog(bytes),
         Note::Wish(command) => OrderingInput::Wish(command),
+        Note::Leases(clock) => OrderingInput::Leases(clock),
     }
 }
 

@@ -7,7 +7,7 @@ use quorate_codec::peer::SnapshotMessage;
 use quorate_consensus::{Entry, Incarnation, Meta, NodeId, SendSnapshot, StorageState};
 use quorate_consensus::{Index, WriteBatch, WriteId};
 use quorate_kv::{Commit, Records, StreamId};
-use quorate_replica::{Applying, Ordering, OrderingInput, ReadRequest, StagingOp, Ticket};
+use quorate_replica::{Applying, Ordering, OrderingInput, ReadRequest, StagingOp, Ticket, Waiters};
 use quorate_storage::{Installer, LogReader, Reservation, SimDisk, Staging, Wal};
 
 use super::clock::{Clock, Rate, SimTime};
@@ -22,7 +22,7 @@ use crate::watched::Watched;
 
 /// Work for the applying half.
 pub(crate) enum ToApplying {
-    Entry(Box<Entry>, Option<Ticket>),
+    Entry(Box<Entry>, Waiters),
     Read(Ticket, Box<ReadRequest>, Index),
     Needed(SendSnapshot),
     Snapshot(NodeId, Box<SnapshotMessage>),

@@ -111,6 +111,10 @@ impl<P: Protocol> World<P> {
                     Some(staging) => staging.add(&records),
                     None => Err(InstallError::NotStaged),
                 },
+                StagingOp::WriteLeases(leases) => match staging.as_mut() {
+                    Some(staging) => staging.add_leases(&leases),
+                    None => Err(InstallError::NotStaged),
+                },
                 StagingOp::Finish(checkpoint) => match staging.take() {
                     Some(staging) => staging.finish(&checkpoint),
                     None => Err(InstallError::NotStaged),

@@ -39,6 +39,8 @@ fn checkpoint(index: u64) -> Checkpoint {
         quota_bytes: 1,
         space_alarm: None,
         attributes: BTreeMap::new(),
+        leases: 0,
+        lease_hash: quorate_kv::ContentHash::default(),
     }
 }
 
@@ -46,7 +48,13 @@ fn commit(index: u64) -> Commit {
     let record = Record::tombstone(Bytes::from_static(b"key"));
     let puts = vec![(Revision::new(index.cast_signed(), 0), record)];
     let id = quorate_kv::CommitId(index);
-    Commit { id, puts, removes: vec![Revision::new(1, 0)], checkpoint: checkpoint(index) }
+    Commit {
+        id,
+        puts,
+        removes: vec![Revision::new(1, 0)],
+        leases: Vec::new(),
+        checkpoint: checkpoint(index),
+    }
 }
 
 fn position(map: &JournalMap<Strict>) -> Option<u64> {

@@ -47,11 +47,19 @@ fn checkpoint() -> Checkpoint {
         quota_bytes: 10,
         space_alarm: Some(11),
         attributes: BTreeMap::new(),
+        leases: 0,
+        lease_hash: ContentHash::default(),
     }
 }
 
 fn commit(puts: Vec<(Revision, Record)>) -> Commit {
-    Commit { id: CommitId(1), puts, removes: Vec::new(), checkpoint: checkpoint() }
+    Commit {
+        id: CommitId(1),
+        puts,
+        removes: Vec::new(),
+        leases: Vec::new(),
+        checkpoint: checkpoint(),
+    }
 }
 
 #[test]

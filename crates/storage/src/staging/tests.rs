@@ -61,6 +61,8 @@ fn checkpoint(index: u64, records: &BTreeMap<Revision, Record>) -> Checkpoint {
         quota_bytes: 1,
         space_alarm: None,
         attributes: BTreeMap::new(),
+        leases: 0,
+        lease_hash: ContentHash::default(),
     }
 }
 

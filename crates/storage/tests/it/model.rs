@@ -172,6 +172,8 @@ pub(crate) fn checkpoint_of(index: u64, records: &BTreeMap<Revision, Record>) ->
         quota_bytes: 1 << 30,
         space_alarm: None,
         attributes: BTreeMap::new(),
+        leases: 0,
+        lease_hash: ContentHash::default(),
     }
 }
 
@@ -185,6 +187,7 @@ pub(crate) fn commit_of(
         id: CommitId(index),
         puts: puts.to_vec(),
         removes: Vec::new(),
+        leases: Vec::new(),
         checkpoint: checkpoint_of(index, records),
     }
 }

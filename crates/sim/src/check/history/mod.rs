@@ -313,6 +313,7 @@ impl History {
             (End::Answer(Answer::Command(_)) | End::Ending(Ending::Transferred(_)), _) => {
                 Err(odd(ticket, open, end))
             }
+            (End::Answer(Answer::KeptAlive(_)), _) => Err(odd(ticket, &open, end)),
             (End::Answer(Answer::Behind) | End::Ending(_) | End::Lost, _) => {
                 self.tally.unanswered_reads += 1;
                 self.windows.on_nothing(ticket);

@@ -111,9 +111,14 @@ pub(super) fn may_touch(key: &[u8], command: &Command) -> bool {
         Command::Put(put) => put.key == key,
         Command::DeleteRange(delete) => covers(&delete.key, &delete.range_end, key),
         Command::Txn(txn) => txn_may_touch(key, txn),
-        Command::Compact(_) | Command::SetQuota(_) | Command::Publish(_) | Command::Advance => {
-            false
-        }
+        // The keys of a lease are not known here.
+        Command::LeaseRevoke(_) => true,
+        Command::Compact(_)
+        | Command::SetQuota(_)
+        | Command::Publish(_)
+        | Command::Advance
+        | Command::LeaseGrant(_)
+        | Command::LeaseRenew(_) => false,
     }
 }
 
@@ -122,7 +127,11 @@ pub(super) fn may_see(key: &[u8], request: &ReadRequest) -> bool {
     match request {
         ReadRequest::Range(range) => covers(&range.key, &range.range_end, key),
         ReadRequest::Txn(txn) => txn_may_touch(key, txn),
-        ReadRequest::Hash { .. } | ReadRequest::Revision => false,
+        ReadRequest::Hash { .. }
+        | ReadRequest::Revision
+        | ReadRequest::Lease { .. }
+        | ReadRequest::Leases
+        | ReadRequest::KeepAlive { .. } => false,
     }
 }
 

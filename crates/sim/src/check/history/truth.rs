@@ -176,6 +176,9 @@ impl Truth {
             }
             ReadRequest::Revision => Ok(ReadResponse::Revision(standing.revision)),
             ReadRequest::Hash { .. } => unreachable!("hashes are compared between replicas"),
+            ReadRequest::Lease { .. } | ReadRequest::Leases | ReadRequest::KeepAlive { .. } => {
+                unreachable!("clients ask for no leases")
+            }
         }
     }
 
@@ -192,7 +195,9 @@ fn revision_of(response: &ReadResponse) -> Option<i64> {
         ReadResponse::Range(range) => Some(range.revision),
         ReadResponse::Txn(txn) => Some(txn.revision),
         ReadResponse::Revision(revision) => Some(*revision),
-        ReadResponse::Hash(_) => None,
+        ReadResponse::Lease(lease) => Some(lease.revision),
+        ReadResponse::Leases(leases) => Some(leases.revision),
+        ReadResponse::Hash(_) | ReadResponse::KeepAlive(_) => None,
     }
 }
 

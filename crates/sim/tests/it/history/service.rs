@@ -95,6 +95,9 @@ impl Node {
             }
             ReadRequest::Revision => Ok(ReadResponse::Revision(self.store.revision())),
             ReadRequest::Hash { .. } => unreachable!("clients ask for no hash"),
+            ReadRequest::Lease { .. } | ReadRequest::Leases | ReadRequest::KeepAlive { .. } => {
+                unreachable!("clients ask for no leases")
+            }
         }
     }
 }
