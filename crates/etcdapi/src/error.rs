@@ -381,6 +381,21 @@ impl ApiError {
         TABLE[self as usize].2
     }
 
+    /// Whether the reason lies in the moment, so that the same request may succeed a little later.
+    /// What it asks for may have happened all the same.
+    pub const fn passes(self) -> bool {
+        matches!(
+            self,
+            Self::NoLeader
+                | Self::LeaderChanged
+                | Self::Timeout
+                | Self::TimeoutDueToLeaderFailure
+                | Self::TimeoutDueToConnectionLost
+                | Self::TimeoutWaitingForApply
+                | Self::TooManyRequests
+        )
+    }
+
     /// Every error there is.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| row.0)

@@ -20,6 +20,7 @@
 mod encode;
 pub mod error;
 mod generated;
+mod lease;
 mod request;
 mod response;
 mod watch;

@@ -10,11 +10,14 @@ use quorate_codec::handshake::ClusterId;
 use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
-use quorate_kv::{Command, CommandError, LeaseId, Response, StreamId};
+use quorate_kv::{
+    Command, CommandError, LeaseId, Response, StreamId, TxnRequest, TxnResponse, validate,
+};
 use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Config;
+use crate::leases::LeaseIds;
 use crate::metrics::{Cause, Metrics};
 use crate::ordering_thread::Shared;
 use crate::waiter::{Ask, End, Figures, Order, ToApplying};
@@ -51,6 +54,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     /// Streams of watches opened so far.
     streams: AtomicU64,
+    lease_ids: LeaseIds,
 }
 
 /// How fresh a read must be.
@@ -71,6 +75,7 @@ impl Client {
         applying: Sender<ToApplying>,
         shared: Arc<Shared>,
         metrics: Arc<Metrics>,
+        entropy: u64,
     ) -> Self {
         let inner = Inner {
             ordering,
@@ -84,6 +89,7 @@ impl Client {
             members,
             metrics,
             streams: AtomicU64::new(0),
+            lease_ids: LeaseIds::new(entropy),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -91,6 +97,11 @@ impl Client {
     /// The settings the server was started with.
     pub(crate) fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Ids for leases of this member's choice.
+    pub(crate) fn lease_ids(&self) -> &LeaseIds {
+        &self.inner.lease_ids
     }
 
     /// The members.
@@ -141,6 +152,20 @@ impl Client {
         match answered.inspect_err(|_| metrics.writes_failed.increment())? {
             Answer::Command(result) => result.map_err(ApiError::from),
             answer => unreachable!("to a command: {answer:?}"),
+        }
+    }
+
+    /// Has a command applied that no client's request was checked for yet.
+    pub(crate) async fn write_valid(&self, command: &Command) -> Result<Response, ApiError> {
+        validate(command, &self.inner.config.limits())?;
+        self.write(command).await
+    }
+
+    /// Has a transaction of this member's own making applied.
+    pub(crate) async fn transact(&self, txn: TxnRequest) -> Result<TxnResponse, ApiError> {
+        match self.write_valid(&Command::Txn(txn)).await? {
+            Response::Txn(response) => Ok(response),
+            other => unreachable!("to a transaction: {other:?}"),
         }
     }
 
@@ -205,9 +230,15 @@ impl Client {
         }
     }
 
+    /// Room for a stream, which counts as one request for as long as it is open.
+    pub(crate) fn admit_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let [permit, _] = self.admit(0)?;
+        Ok(permit)
+    }
+
     /// Opens a stream of watches, which counts as one request for as long as it is open.
     pub(crate) fn open_watches(&self) -> Result<WatchClient, ApiError> {
-        let [permit, _] = self.admit(0)?;
+        let permit = self.admit_stream()?;
         let stream = StreamId(self.inner.streams.fetch_add(1, Memory::Relaxed));
         Ok(WatchClient::open(stream, self.inner.applying.clone(), permit))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quorate_codec::handshake::{ClusterId, EngineKind};
 use quorate_consensus::{Members, NodeId};
+use quorate_kv::Limits;
 
 use crate::member::{MemberDetails, member_id};
 use crate::url::{HttpUrl, UrlError};
@@ -180,6 +181,12 @@ impl Config {
             });
         }
         self.validate_members()
+    }
+
+    /// What one request may cost.
+    pub(crate) fn limits(&self) -> Limits {
+        let request_bytes_max = usize::try_from(self.max_request_bytes).unwrap_or(usize::MAX);
+        Limits { txn_ops_max: self.max_txn_ops, request_bytes_max }
     }
 
     fn validate_members(&self) -> Result<(), ConfigError> {

@@ -13,6 +13,7 @@ mod fatal;
 mod fetcher;
 mod gateway;
 mod http;
+mod leases;
 mod log_thread;
 mod member;
 mod metrics;

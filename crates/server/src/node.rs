@@ -154,6 +154,7 @@ impl Node {
             queues.applying.0.clone(),
             shared.clone(),
             metrics.clone(),
+            entropy,
         );
         let parts = Parts { config, entropy, peers: peers.clone(), shared, alarm, metrics };
         let mut node = start_threads::<E>(parts, opened, queues, client)?;

@@ -10,14 +10,17 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use quorate_etcdapi::{etcdserverpb as pb, health};
+use quorate_etcdapi::{etcdserverpb as pb, health, v3electionpb, v3lockpb};
 use quorate_storage::Disk;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
 use tower::util::MapResponseLayer;
 
-use crate::api::{ClusterService, HealthService, KvService, MaintenanceService, WatchService};
+use crate::api::{
+    ClusterService, ElectionService, HealthService, KvService, LeaseService, Lines, LockService,
+    MaintenanceService, WatchService,
+};
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
 use crate::edge::{self, Edge};
@@ -173,11 +176,23 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
     let watch = pb::watch_server::WatchServer::new(watch)
         .max_decoding_message_size(limit)
         .max_encoding_message_size(usize::MAX);
+    let lease = LeaseService::new(client.clone(), stopped.clone());
+    let lease = pb::lease_server::LeaseServer::new(lease)
+        .max_decoding_message_size(limit)
+        .max_encoding_message_size(usize::MAX);
+    let lines = Lines::new(client.clone(), stopped.clone());
+    let lock = v3lockpb::lock_server::LockServer::new(LockService::new(lines.clone()))
+        .max_decoding_message_size(limit);
+    let election = v3electionpb::election_server::ElectionServer::new(ElectionService::new(lines))
+        .max_decoding_message_size(limit);
     let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
     let grpc = Routes::new(kv)
         .add_service(watch)
         .add_service(cluster)
         .add_service(maintenance)
+        .add_service(lease)
+        .add_service(lock)
+        .add_service(election)
         .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
     let counted = GrpcLayer::new(client.metrics().grpc.clone());

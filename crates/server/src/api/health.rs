@@ -40,8 +40,16 @@ fn response(status: ServingStatus) -> pb::HealthCheckResponse {
 }
 
 /// The services that can be asked about; the empty name is the whole server.
-const NAMES: [&str; 4] =
-    ["", "etcdserverpb.KV", "etcdserverpb.Maintenance", "etcdserverpb.Cluster"];
+const NAMES: [&str; 8] = [
+    "",
+    "etcdserverpb.KV",
+    "etcdserverpb.Watch",
+    "etcdserverpb.Lease",
+    "etcdserverpb.Maintenance",
+    "etcdserverpb.Cluster",
+    "v3lockpb.Lock",
+    "v3electionpb.Election",
+];
 
 #[tonic::async_trait]
 impl pb::health_server::Health for HealthService {

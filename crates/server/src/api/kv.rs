@@ -24,9 +24,7 @@ pub(crate) struct KvService {
 impl KvService {
     /// The service of this node.
     pub(crate) fn new(client: Client) -> Self {
-        let config = client.config();
-        let request_bytes_max = usize::try_from(config.max_request_bytes).unwrap_or(usize::MAX);
-        let limits = kv::Limits { txn_ops_max: config.max_txn_ops, request_bytes_max };
+        let limits = client.config().limits();
         Self { client, limits }
     }
 

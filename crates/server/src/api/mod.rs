@@ -2,14 +2,24 @@
 //! type goes below them.
 
 mod cluster;
+mod election;
 mod health;
 mod kv;
+mod lease;
+mod line;
+mod lock;
 mod maintenance;
+mod observe;
+mod own_watch;
 mod watch;
 
 pub(crate) use cluster::ClusterService;
+pub(crate) use election::ElectionService;
 pub(crate) use health::HealthService;
 pub(crate) use kv::KvService;
+pub(crate) use lease::LeaseService;
+pub(crate) use line::Lines;
+pub(crate) use lock::LockService;
 pub(crate) use maintenance::MaintenanceService;
 pub(crate) use watch::WatchService;
 
@@ -19,6 +29,17 @@ use tonic::{Response, Status};
 /// What gRPC is told of a plain answer.
 fn reply<T>(result: Result<T, ApiError>) -> Result<Response<T>, Status> {
     result.map(Response::new).map_err(Status::from)
+}
+
+/// What gRPC is told by a service that etcd builds on a client of its own: the texts are those of
+/// the errors, but on the way through that client each code but success becomes `Unknown`.
+fn reply_embedded<T>(result: Result<T, ApiError>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(status_embedded)
+}
+
+/// An error as such a service tells it.
+fn status_embedded(error: ApiError) -> Status {
+    Status::unknown(error.text())
 }
 
 /// A method of etcd that this version does not offer.

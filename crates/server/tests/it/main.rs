@@ -3,6 +3,8 @@
 mod cluster;
 mod gateway;
 mod http;
+mod leasing;
+mod locking;
 mod metrics;
 mod serving;
 mod watching;

@@ -10,13 +10,13 @@ use pb::watch_client::WatchClient;
 use pb::watch_request::RequestUnion;
 
 /// A stream of watches.
-struct Watcher {
+pub(crate) struct Watcher {
     requests: mpsc::Sender<pb::WatchRequest>,
     responses: Streaming<pb::WatchResponse>,
 }
 
 impl Watcher {
-    async fn open(cluster: &Cluster, member: usize) -> Self {
+    pub(crate) async fn open(cluster: &Cluster, member: usize) -> Self {
         let (requests, receiver) = mpsc::channel(16);
         let mut client = WatchClient::new(cluster.channel(member).await);
         let watched = client.watch(ReceiverStream::new(receiver)).await;
@@ -29,7 +29,7 @@ impl Watcher {
         self.requests.send(request).await.expect("the stream is open");
     }
 
-    async fn create(&mut self, create: pb::WatchCreateRequest) -> pb::WatchResponse {
+    pub(crate) async fn create(&mut self, create: pb::WatchCreateRequest) -> pb::WatchResponse {
         self.ask(RequestUnion::CreateRequest(create)).await;
         let response = self.next().await;
         assert!(response.created, "{response:?}");
@@ -41,7 +41,7 @@ impl Watcher {
     }
 
     /// The next events, as (kind, key, value, revision).
-    async fn events(&mut self, count: usize) -> Vec<(i32, String, String, i64)> {
+    pub(crate) async fn events(&mut self, count: usize) -> Vec<(i32, String, String, i64)> {
         let mut events = Vec::new();
         while events.len() < count {
             events.extend(self.next().await.events.into_iter().map(plain));
@@ -56,7 +56,7 @@ fn plain(event: mvccpb::Event) -> (i32, String, String, i64) {
     (event.r#type, text(&kv.key), text(&kv.value), kv.mod_revision)
 }
 
-fn create(key: &str, range_end: &str) -> pb::WatchCreateRequest {
+pub(crate) fn create(key: &str, range_end: &str) -> pb::WatchCreateRequest {
     let (key, range_end) = (key.to_owned().into(), range_end.to_owned().into());
     pb::WatchCreateRequest { key, range_end, ..pb::WatchCreateRequest::default() }
 }
