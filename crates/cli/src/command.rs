@@ -1,18 +1,23 @@
 //! The command line as a whole: its subcommands, and which code runs for each.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::client::ClientCommand;
+use crate::client_flags::{self, ClientFlags, LegacyFlags};
 use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
-use crate::exit::{Exit, Failure};
-use crate::kv::{self, DelFlags, GetFlags, PutFlags};
+use crate::etcdctl;
+use crate::exit::{Exit, Failure, Personality};
 use crate::lab::{self, LabFlags};
+use crate::output;
+use crate::program::ProgramCommand;
 use crate::refused;
 use crate::serve;
 use crate::serve_flags::{Origin, Origins, ServeFlags};
@@ -40,15 +45,31 @@ enum Command {
     /// Search simulated clusters for runs in which something goes wrong
     #[command(after_help = sim::EXAMPLES)]
     Sim(SimFlags),
-    /// Write a key
-    #[command(after_help = CLIENT_NOTES)]
-    Put(PutFlags),
-    /// Read a key, or a range of keys
-    #[command(after_help = CLIENT_NOTES)]
-    Get(GetFlags),
-    /// Delete a key, or a range of keys
-    #[command(after_help = CLIENT_NOTES)]
-    Del(DelFlags),
+    #[command(flatten)]
+    Client(ClientCommand),
+    #[command(flatten)]
+    Program(ProgramCommand),
+}
+
+/// Reads, writes and looks after a cluster through the etcd v3 API, as etcdctl 3.4 does
+#[derive(Debug, Parser)]
+#[command(name = "etcdctl", term_width = 80, args_override_self = true)]
+#[command(disable_version_flag = true, after_help = ETCDCTL_NOTES)]
+struct EtcdctlCli {
+    #[command(flatten)]
+    client: ClientFlags,
+    #[command(flatten)]
+    legacy: LegacyFlags,
+    #[command(subcommand)]
+    command: EtcdctlCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EtcdctlCommand {
+    #[command(flatten)]
+    Client(ClientCommand),
+    #[command(flatten)]
+    Program(ProgramCommand),
 }
 
 const NOTES: &str = "\
@@ -72,27 +93,92 @@ const SERVE_NOTES: &str = "\
 Each flag can be an environment variable instead: ETCD_NAME for --name, and so
 on. URLS are http://HOST:PORT, several separated by commas.";
 
-const CLIENT_NOTES: &str = "\
-The exit code is 0 for success, 1 for a refusal, 2 for wrong usage, 69 if the
-cluster cannot be reached and nothing was done, 75 if a write may or may not
-have happened.";
+const ETCDCTL_NOTES: &str = "\
+This is quorate, called by another name. Each flag above can be an environment
+variable instead: ETCDCTL_ENDPOINTS for --endpoints, and so on.";
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match parse(arguments).and_then(|(cli, context)| dispatch(cli, &context)) {
+    let personality = personality_of(&arguments);
+    let ended = match personality {
+        Personality::Quorate => run_quorate(arguments),
+        Personality::Etcdctl => run_etcdctl(arguments),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stop::Clap(error)) => {
             // There is nowhere to report that the report failed.
             let _ = error.print();
-            ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
+            let code = if error.use_stderr() { Exit::Usage.code(personality) } else { 0 };
+            ExitCode::from(code)
         }
         Err(Stop::Failure(failure)) => {
-            // The same.
-            let _ = writeln!(io::stderr(), "{failure}");
-            failure.code()
+            if let Some(text) = failure.text(personality) {
+                // The same.
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+            ExitCode::from(failure.exit().code(personality))
         }
     }
+}
+
+/// The name of the program decides, whatever path leads to it.
+fn personality_of(arguments: &[OsString]) -> Personality {
+    let path = arguments.first().map(Path::new);
+    match path.and_then(Path::file_stem).and_then(OsStr::to_str) {
+        Some("etcdctl") => Personality::Etcdctl,
+        _ => Personality::Quorate,
+    }
+}
+
+fn run_quorate(arguments: Vec<OsString>) -> Result<(), Stop> {
+    let (matches, unknown_variables) = parse(arguments)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(Stop::Clap)?;
+    dispatch(cli, &matches, &unknown_variables)
+}
+
+fn dispatch(cli: Cli, matches: &ArgMatches, unknown_variables: &[String]) -> Result<(), Stop> {
+    match cli.command {
+        Command::Demo(flags) => demo::run(&flags)?,
+        Command::Lab(flags) => lab::run(&flags)?,
+        Command::Sim(flags) => sim::run(&flags)?,
+        Command::Serve(flags) => serve::run(*flags, origins(matches), unknown_variables)?,
+        Command::Program(program) => program.run(command(), Personality::Quorate)?,
+        Command::Client(client) => {
+            let flags = ClientFlags::from_arg_matches(deepest(matches)).map_err(Stop::Clap)?;
+            client.run(&flags.context(Personality::Quorate))?;
+        }
+    }
+    Ok(())
+}
+
+fn run_etcdctl(arguments: Vec<OsString>) -> Result<(), Stop> {
+    if arguments.last().is_some_and(|last| last == "--") && arguments.iter().any(|it| it == "watch")
+    {
+        return Err(etcdctl::separator_without_command().into());
+    }
+    let matches = match with_client_variables(arguments.clone(), 1, &etcdctl_command()) {
+        Err(Stop::Clap(error)) if error.use_stderr() => {
+            let help = etcdctl::help_instead(&error, etcdctl_command(), &arguments);
+            let help = help.ok_or_else(|| etcdctl::failure_of(&error))?;
+            return Ok(output::flush(help.as_bytes())?);
+        }
+        read => read?,
+    };
+    let cli = EtcdctlCli::from_arg_matches(&matches).map_err(Stop::Clap)?;
+    cli.legacy.check()?;
+    let flags = ClientFlags::from_arg_matches(deepest(&matches)).map_err(Stop::Clap)?;
+    match cli.command {
+        EtcdctlCommand::Program(program) => program.run(etcdctl_command(), Personality::Etcdctl)?,
+        EtcdctlCommand::Client(client) => client.run(&flags.context(Personality::Etcdctl))?,
+    }
+    Ok(())
+}
+
+/// The arguments of the command that runs, below the commands it belongs to.
+fn deepest(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, below)| deepest(below))
 }
 
 /// Why nothing more is run.
@@ -110,33 +196,23 @@ impl From<Failure> for Stop {
     }
 }
 
-/// What commands need to know beside their arguments.
-#[derive(Debug)]
-struct Context {
-    origins: Origins,
-    unknown_variables: Vec<String>,
+/// Reads the arguments, and the environment for those commands that look at it.
+///
+/// Gives as well the variables for `serve` that stand for nothing.
+fn parse(arguments: Vec<OsString>) -> Result<(ArgMatches, Vec<String>), Stop> {
+    let name = arguments.get(1).cloned().unwrap_or_default();
+    if name == "serve" {
+        return parse_serve(arguments);
+    }
+    let is_client = client_commands().any(|client| name == client.as_str());
+    if is_client {
+        // After the name of the command, and before the flags that outweigh them.
+        return Ok((with_client_variables(arguments, 2, &command())?, Vec::new()));
+    }
+    Ok((matches_of(&arguments)?, Vec::new()))
 }
 
-fn dispatch(cli: Cli, context: &Context) -> Result<(), Stop> {
-    match cli.command {
-        Command::Demo(flags) => demo::run(&flags)?,
-        Command::Lab(flags) => lab::run(&flags)?,
-        Command::Sim(flags) => sim::run(&flags)?,
-        Command::Put(flags) => kv::put(flags)?,
-        Command::Get(flags) => kv::get(flags)?,
-        Command::Del(flags) => kv::del(flags)?,
-        Command::Serve(flags) => serve::run(*flags, context.origins, &context.unknown_variables)?,
-    }
-    Ok(())
-}
-
-/// Reads the arguments, and for `serve` the environment as well.
-fn parse(mut arguments: Vec<OsString>) -> Result<(Cli, Context), Stop> {
-    let is_serve = arguments.get(1).is_some_and(|argument| argument == "serve");
-    if !is_serve {
-        let matches = matches_of(&arguments)?;
-        return finish(&matches, Vec::new());
-    }
+fn parse_serve(mut arguments: Vec<OsString>) -> Result<(ArgMatches, Vec<String>), Stop> {
     check_refused(&arguments)?;
     let flags = serve_flag_names();
     let variables =
@@ -151,7 +227,26 @@ fn parse(mut arguments: Vec<OsString>) -> Result<(Cli, Context), Stop> {
     arguments.extend(from_environment.iter().map(|(argument, _)| argument.into()));
     let names: Vec<&str> = from_environment.iter().map(|(_, name)| *name).collect();
     let matches = matches_of(&arguments).map_err(|stop| blame(stop, &names))?;
-    finish(&matches, variables.unknown(&flags))
+    Ok((matches, variables.unknown(&flags)))
+}
+
+/// Reads arguments of a client command, with the variables that stand for some of them put in.
+fn with_client_variables(
+    mut arguments: Vec<OsString>,
+    place: usize,
+    command: &clap::Command,
+) -> Result<ArgMatches, Stop> {
+    let read = |arguments: &[OsString]| {
+        command.clone().try_get_matches_from(arguments).map_err(Stop::Clap)
+    };
+    let given = read(&arguments)?;
+    let (from_environment, names) = client_flags::from_environment();
+    if from_environment.is_empty() {
+        return Ok(given);
+    }
+    arguments.splice(place..place, from_environment);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    read(&arguments).map_err(|stop| blame(stop, &names))
 }
 
 fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Stop> {
@@ -160,9 +255,39 @@ fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Stop> {
 
 /// The command line, with one form of help: the short one, however it is asked for.
 fn command() -> clap::Command {
+    let names: Vec<String> = client_commands().collect();
+    Cli::command().mut_subcommands(|command| {
+        let is_client = names.iter().any(|name| name == command.get_name());
+        with_short_help(if is_client { with_client_flags(command) } else { command })
+    })
+}
+
+/// With the flags of all client commands, and what it says of itself as it was.
+fn with_client_flags(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned();
+    let command = ClientFlags::augment_args(command).next_help_heading(None);
+    command.about(about.expect("every command says what it does"))
+}
+
+/// The same as etcdctl.
+fn etcdctl_command() -> clap::Command {
+    etcdctl::lenient(with_short_help(EtcdctlCli::command()))
+}
+
+fn with_short_help(command: clap::Command) -> clap::Command {
     let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort);
-    let help = help.help("Print help");
-    Cli::command().mut_subcommands(|command| command.disable_help_flag(true).arg(help.clone()))
+    let command = command.disable_help_flag(true);
+    command.arg(help.help("Print help")).mut_subcommands(with_short_help)
+}
+
+/// The names of the client commands, and other names for them.
+fn client_commands() -> impl Iterator<Item = String> {
+    let commands = ClientCommand::augment_subcommands(clap::Command::new("quorate"));
+    let names = commands.get_subcommands().flat_map(|command| {
+        let aliases = command.get_all_aliases().map(str::to_owned);
+        aliases.chain([command.get_name().to_owned()]).collect::<Vec<_>>()
+    });
+    names.collect::<Vec<_>>().into_iter()
 }
 
 /// The arguments alone were fine, so it is one of the variables.
@@ -179,18 +304,17 @@ fn blame(stop: Stop, variables: &[&str]) -> Stop {
     }
 }
 
-fn finish(matches: &ArgMatches, unknown_variables: Vec<String>) -> Result<(Cli, Context), Stop> {
-    let cli = Cli::from_arg_matches(matches).map_err(Stop::Clap)?;
+/// Whether URLs were given, or are those of nobody's choice.
+fn origins(matches: &ArgMatches) -> Origins {
     let serve = matches.subcommand_matches("serve");
     let origin = |id| match serve.and_then(|serve| serve.value_source(id)) {
         Some(ValueSource::CommandLine) => Origin::Given,
         _ => Origin::Default,
     };
-    let origins = Origins {
+    Origins {
         listen_client_urls: origin("listen_client_urls"),
         advertise_client_urls: origin("advertise_client_urls"),
-    };
-    Ok((cli, Context { origins, unknown_variables }))
+    }
 }
 
 /// Refuses flags of etcd that this version does not have, in whatever form they are given.
@@ -219,5 +343,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+        etcdctl_command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_decides_the_personality() {
+        let personality = |path: &str| personality_of(&[path.into()]);
+        assert_eq!(personality("/usr/bin/etcdctl"), Personality::Etcdctl);
+        assert_eq!(personality("target/release/quorate"), Personality::Quorate);
+    }
+
+    #[test]
+    fn flags_of_etcdctl_may_stand_before_the_command_and_have_values() {
+        let read = |line: &str| {
+            let matches = etcdctl_command().try_get_matches_from(line.split(' ')).unwrap();
+            ClientFlags::from_arg_matches(deepest(&matches)).unwrap().context(Personality::Etcdctl)
+        };
+        let context = read("etcdctl --endpoints=a:1 -w json lease list --hex=false");
+        assert_eq!(context.session.targets()[0].text, "a:1");
+        assert_eq!(context.printer.format(), output::Format::Json);
+        let context = read("etcdctl --endpoints=a:1 get k --endpoints b:2,c:3");
+        assert_eq!(context.session.targets().len(), 2);
+        let context = read("etcdctl get k --prefix=true more -- most");
+        assert_eq!(context.session.targets()[0].text, "127.0.0.1:2379");
     }
 }

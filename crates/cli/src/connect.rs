@@ -5,30 +5,18 @@
 //! sent again: its outcome is unknown, and is reported so.
 
 use std::future::Future;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
 use quorate_etcdapi::ApiError;
-use quorate_server::{HttpUrl, UrlError};
+use quorate_server::HttpUrl;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 
+use crate::client_flags::Target;
 use crate::exit::{Exit, Failure};
 
-/// Where a member serves clients unless it is told otherwise.
-const ENDPOINT_DEFAULT: &str = "127.0.0.1:2379";
-
-/// The variable for `--endpoints`, which etcdctl reads too.
-const ENDPOINTS_VARIABLE: &str = "ETCDCTL_ENDPOINTS";
-
-/// How `--endpoints` is explained.
-const ENDPOINTS_HELP: &str = "\
-Members to ask, in this order, as HOST:PORT,...
-[env: ETCDCTL_ENDPOINTS] [default: 127.0.0.1:2379]";
-
-/// Longest wait for a connection to one member, etcdctl's `--dial-timeout`.
+/// Longest wait for a connection to one member unless more is allowed.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pause before all endpoints are asked once more.
@@ -37,94 +25,33 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Most of the deadline that a read gives to one member while others are left to ask.
 const READ_SHARE: u32 = 3;
 
-/// What is common to all client commands.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ClientFlags {
-    /// The members to ask, in this order.
-    #[arg(long, value_name = "LIST", help = ENDPOINTS_HELP)]
-    endpoints: Option<Endpoints>,
-    /// How long to wait for an answer, such as 500ms or 1m30s
-    #[arg(long, value_name = "DURATION", default_value = "5s")]
-    command_timeout: Timeout,
-}
-
-impl ClientFlags {
-    /// What the flags and the environment say. A flag outweighs its variable.
-    pub(crate) fn session(&self) -> Result<Session, Failure> {
-        let endpoints = match &self.endpoints {
-            Some(endpoints) => endpoints.clone(),
-            None => endpoints_of_environment()?,
-        };
-        Ok(Session { endpoints: endpoints.0, timeout: self.command_timeout.0 })
-    }
-}
-
-fn endpoints_of_environment() -> Result<Endpoints, Failure> {
-    let value = std::env::var(ENDPOINTS_VARIABLE).unwrap_or_default();
-    let list = if value.is_empty() { ENDPOINT_DEFAULT } else { &value };
-    list.parse().map_err(|error| {
-        Failure::usage(format!("{error} (from the environment: {ENDPOINTS_VARIABLE})"))
-    })
-}
-
-/// Addresses as etcdctl takes them, with or without `http://`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Endpoints(Vec<HttpUrl>);
-
-impl FromStr for Endpoints {
-    type Err = UrlError;
-
-    fn from_str(text: &str) -> Result<Self, UrlError> {
-        let url = |part: &str| {
-            let part = part.trim();
-            if part.contains("://") { part.parse() } else { format!("http://{part}").parse() }
-        };
-        text.split(',').map(url).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// A duration as Go writes it: `5s`, `1m30s`, `1.5h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Timeout(pub(crate) Duration);
-
-/// Go's units, with their seconds; those that end in `s` before `s` itself.
-const UNITS: [(&str, f64); 6] =
-    [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
-
-impl FromStr for Timeout {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const MALFORMED: &str = "write it with a unit, such as 500ms, 5s or 1m30s";
-        let mut rest = text;
-        let mut seconds = 0.0;
-        while !rest.is_empty() {
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(MALFORMED)?;
-            let (number, tail) = rest.split_at(end);
-            let (unit, scale) =
-                UNITS.iter().find(|(unit, _)| tail.starts_with(unit)).ok_or(MALFORMED)?;
-            seconds += number.parse::<f64>().map_err(|_| MALFORMED)? * scale;
-            rest = &tail[unit.len()..];
-        }
-        let duration = Duration::try_from_secs_f64(seconds).map_err(|_| MALFORMED)?;
-        if duration.is_zero() { Err("it must be more than nothing") } else { Ok(Self(duration)) }
-    }
-}
-
 /// Whether a request that was sent and not answered may have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// No.
     Read,
+    /// Yes, but to send it again does no harm.
+    Repeatable,
     /// Yes.
     Write,
+}
+
+/// What is done while no member can be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// It is reported at once.
+    None,
+    /// They are tried again until the deadline.
+    UntilDeadline,
 }
 
 /// The members to ask, and for how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    endpoints: Vec<HttpUrl>,
+    targets: Vec<Target>,
     timeout: Duration,
+    dial_timeout: Duration,
+    patience: Patience,
 }
 
 /// How a request ended without an answer.
@@ -141,6 +68,46 @@ enum Miss {
 }
 
 impl Session {
+    /// A session with these members, in this order, of which each request may take so long.
+    pub(crate) fn new(targets: Vec<Target>, timeout: Duration, dial_timeout: Duration) -> Self {
+        assert!(!targets.is_empty(), "there is a member to ask");
+        Self { targets, timeout, dial_timeout, patience: Patience::None }
+    }
+
+    /// The members.
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// How long one request may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The same with one of the members alone.
+    pub(crate) fn only(&self, target: &Target) -> Self {
+        Self { targets: vec![target.clone()], ..self.clone() }
+    }
+
+    /// The same for what goes on for long: a time in which nobody answers passes.
+    pub(crate) fn patient(&self) -> Self {
+        Self { patience: Patience::UntilDeadline, ..self.clone() }
+    }
+
+    /// A connection to the first member that can be connected to, after this many that come later.
+    pub(crate) async fn connect(&self, skipped: usize) -> Result<Channel, Failure> {
+        let until = Instant::now() + self.timeout;
+        let mut unreachable = Vec::new();
+        for place in 0..self.targets.len() {
+            let target = &self.targets[(place + skipped) % self.targets.len()];
+            match self.dial(&target.url, until).await {
+                Ok(channel) => return Ok(channel),
+                Err(reason) => unreachable.push((&target.url, reason)),
+            }
+        }
+        Err(nobody(&unreachable))
+    }
+
     /// Has a request answered by the first member that can.
     pub(crate) async fn call<T, F>(
         &self,
@@ -154,23 +121,51 @@ impl Session {
         loop {
             let mut unreachable = Vec::new();
             let mut not_now = None;
-            for (place, url) in self.endpoints.iter().enumerate() {
-                let others = self.endpoints.len() - place - 1;
+            for (place, target) in self.targets.iter().enumerate() {
+                let others = self.targets.len() - place - 1;
                 let until = share_of(deadline, kind, others);
-                match attempt(url, kind, until, &request).await {
+                match self.attempt(&target.url, kind, until, &request).await {
                     Ok(response) => return Ok(response),
-                    Err(Miss::Unreachable { reason }) => unreachable.push((url, reason)),
+                    Err(Miss::Unreachable { reason }) => unreachable.push((&target.url, reason)),
                     Err(Miss::NotNow { reason }) => not_now = Some(reason),
                     Err(Miss::Unknown { reason }) => return Err(unknown(&reason)),
                     Err(Miss::Refused(status)) => return Err(refused(&status)),
                 }
             }
-            let Some(reason) = not_now else { return Err(nobody(&unreachable)) };
+            if not_now.is_none() && self.patience == Patience::None {
+                return Err(nobody(&unreachable));
+            }
             if deadline <= Instant::now() + RETRY_PAUSE {
-                return Err(unavailable(&reason, self.timeout));
+                return Err(match not_now {
+                    Some(reason) => unavailable(&reason, self.timeout),
+                    None => nobody(&unreachable),
+                });
             }
             sleep(RETRY_PAUSE).await;
         }
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        url: &HttpUrl,
+        kind: Kind,
+        until: Instant,
+        request: &impl Fn(Channel) -> F,
+    ) -> Result<T, Miss>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let dialed = self.dial(url, until).await;
+        let channel = dialed.map_err(|reason| Miss::Unreachable { reason })?;
+        match timeout_at(until, request(channel)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(miss_of(kind, status)),
+            Err(_) => Err(lost(kind, format!("{url} did not answer in time"))),
+        }
+    }
+
+    async fn dial(&self, url: &HttpUrl, until: Instant) -> Result<Channel, String> {
+        open_within(url, until.min(Instant::now() + self.dial_timeout)).await
     }
 }
 
@@ -178,40 +173,24 @@ impl Session {
 fn share_of(deadline: Instant, kind: Kind, others: usize) -> Instant {
     let now = Instant::now();
     match kind {
-        Kind::Read if 0 < others => now + deadline.saturating_duration_since(now) / READ_SHARE,
-        Kind::Read | Kind::Write => deadline,
-    }
-}
-
-async fn attempt<T, F>(
-    url: &HttpUrl,
-    kind: Kind,
-    until: Instant,
-    request: &impl Fn(Channel) -> F,
-) -> Result<T, Miss>
-where
-    F: Future<Output = Result<Response<T>, Status>>,
-{
-    let channel = dial(url, until).await?;
-    match timeout_at(until, request(channel)).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(miss_of(kind, status)),
-        Err(_) => Err(lost(kind, format!("{url} did not answer in time"))),
+        Kind::Read | Kind::Repeatable if 0 < others => {
+            now + deadline.saturating_duration_since(now) / READ_SHARE
+        }
+        Kind::Read | Kind::Repeatable | Kind::Write => deadline,
     }
 }
 
 /// A connection to a member, or why there is none.
 pub(crate) async fn open(url: &HttpUrl, until: Instant) -> Result<Channel, String> {
-    let until = until.min(Instant::now() + DIAL_TIMEOUT);
+    open_within(url, until.min(Instant::now() + DIAL_TIMEOUT)).await
+}
+
+async fn open_within(url: &HttpUrl, until: Instant) -> Result<Channel, String> {
     let endpoint = Endpoint::from_shared(url.to_string()).map_err(|error| root_cause(&error))?;
     match timeout_at(until, endpoint.tcp_nodelay(true).connect()).await {
         Ok(connected) => connected.map_err(|error| root_cause(&error)),
         Err(_) => Err("no connection in time".to_owned()),
     }
-}
-
-async fn dial(url: &HttpUrl, until: Instant) -> Result<Channel, Miss> {
-    open(url, until).await.map_err(|reason| Miss::Unreachable { reason })
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {
@@ -245,7 +224,7 @@ fn is_known(text: &str) -> bool {
 
 fn lost(kind: Kind, reason: String) -> Miss {
     match kind {
-        Kind::Read => Miss::NotNow { reason },
+        Kind::Read | Kind::Repeatable => Miss::NotNow { reason },
         Kind::Write => Miss::Unknown { reason },
     }
 }
@@ -283,21 +262,23 @@ fn unknown(reason: &str) -> Failure {
     )
 }
 
-fn refused(status: &Status) -> Failure {
-    let hint = hints().into_iter().find(|(error, _)| error.text() == status.message());
-    match hint {
-        Some((_, hint)) => Failure::error(format!("{}. {hint}", status.message())),
-        None => Failure::error(status.message()),
+/// The failure that a refusal is.
+pub(crate) fn refused(status: &Status) -> Failure {
+    let failure = Failure::error(status.message());
+    match hints().into_iter().find(|(error, _)| error.text() == status.message()) {
+        Some((_, hint)) => failure.with_advice(hint),
+        None => failure,
     }
 }
 
 /// What to do about refusals that a command of ours can meet.
-fn hints() -> [(ApiError, &'static str); 5] {
+fn hints() -> [(ApiError, &'static str); 6] {
     [
         (ApiError::EmptyKey, "Name a key, or ask for all with --prefix \"\""),
         (ApiError::KeyNotFound, "Put it once without --ignore-value or --ignore-lease"),
         (ApiError::Compacted, "History is kept since the last compaction; read without --rev"),
         (ApiError::FutureRevision, "Read without --rev to see the newest"),
+        (ApiError::LeaseNotFound, "`quorate lease list` names those that there are"),
         (ApiError::NoSpace, "Delete what is not needed, or raise --quota-backend-bytes"),
     ]
 }

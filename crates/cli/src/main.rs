@@ -1,19 +1,23 @@
 //! The `quorate` command.
 
+mod client;
+mod client_flags;
 mod command;
 mod connect;
 mod demo;
 mod environment;
+mod etcdctl;
 mod exit;
 mod http_flags;
-mod kv;
 mod lab;
 mod logging;
 mod output;
+mod program;
 mod refused;
 mod serve;
 mod serve_flags;
 mod sim;
+mod snapshot;
 
 use std::process::ExitCode;
 

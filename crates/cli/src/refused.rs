@@ -66,3 +66,17 @@ pub(crate) fn refusal(setting: &str, absent: Absent) -> Failure {
         ),
     })
 }
+
+/// The refusal of a flag of etcdctl.
+pub(crate) fn client_refusal(flag: &str, absent: Absent) -> Failure {
+    Failure::usage(match absent {
+        Absent::Tls => format!(
+            "{flag}: TLS is not available in this version, and speaking plain text instead would \
+             not be what you asked for. Remove the flag, or put a TLS proxy in front"
+        ),
+        Absent::Auth => format!(
+            "{flag}: users are not available in this version: everybody who can connect may read \
+             and write. Remove the flag"
+        ),
+    })
+}

@@ -10,7 +10,7 @@ use quorate_server::{
     Config, ConfigError, EngineKind, HttpUrl, MetricsDetail, UrlError, parse_initial_cluster,
 };
 
-use crate::connect::Timeout;
+use crate::client_flags::Timeout;
 use crate::exit::Failure;
 use crate::http_flags::HttpFlags;
 use crate::logging::{LogFormat, LogLevel};
