@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_ttl_is_raised_to_the_minimum_and_refused_above_the_maximum() {
-        let minimum = LeaseTtl::minimum(Duration::from_millis(1_000));
+        let minimum = LeaseTtl::minimum(Duration::from_secs(1));
         assert_eq!(minimum.seconds(), 2);
-        assert_eq!(LeaseTtl::minimum(Duration::from_millis(2_000)).seconds(), 3);
+        assert_eq!(LeaseTtl::minimum(Duration::from_secs(2)).seconds(), 3);
         assert_eq!(LeaseTtl::minimum(Duration::from_millis(10)).seconds(), 1);
         for (asked, granted) in [(i64::MIN, 2), (-1, 2), (0, 2), (1, 2), (2, 2), (3, 3)] {
             let ttl = LeaseTtl::granted(asked, minimum).expect("it is not too large");

@@ -21,9 +21,9 @@ pub trait Records: Send + Sync {
     /// The checkpoint of the last commit; none if there never was a commit.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, MapError>;
 
-    /// Stores the puts, removes the removes, does the same to leases, and replaces the checkpoint, all or nothing, durable
-    /// on return. Removing what is not there is no error. After an error the map is poisoned:
-    /// nothing is known about what is stored until it is opened again.
+    /// Stores the puts, removes the removes, does the same to leases, and replaces the checkpoint,
+    /// all or nothing, durable on return. Removing what is not there is no error. After an error
+    /// the map is poisoned: nothing is known about what is stored until it is opened again.
     fn commit(&self, commit: &Commit) -> Result<(), MapError>;
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     COMPACTED_NEVER, ClusterTime, Command, CommandError, CompactResponse, Compare, CompareResult,
-    CompareTarget, ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease, LeaseId,
+    CompareTarget, ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease,
     PutRequest, PutResponse, QUOTA_BYTES_DEFAULT, RECORD_OVERHEAD_BYTES, REVISION_INITIAL,
     RangeRequest, RangeResponse, Record, RecordKind, RequestOp, Response, ResponseOp, Revision,
     Sizes, SortOrder, SortTarget, TxnRequest, TxnResponse,
@@ -86,7 +86,7 @@ impl Naive {
         self.standing
     }
 
-    /// The changes that the last command made, in order.
+    /// The changes that the last entry made, in order.
     pub fn changed(&self) -> &[(Revision, Record)] {
         &self.changed
     }
@@ -96,24 +96,14 @@ impl Naive {
         &self.attributes
     }
 
-    /// Applies the next entry, stamped with this time; none brings no command. Returns the leases
-    /// that were over, and what a client must be told.
-    pub fn apply_at(
-        &mut self,
-        time: ClusterTime,
-        command: Option<&Command>,
-    ) -> (Vec<LeaseId>, Option<Result<Response, CommandError>>) {
-        self.changes = 0;
-        self.time = self.time.max(time);
-        let is_compaction = matches!(command, Some(Command::Compact(_)));
-        let expired = if is_compaction { Vec::new() } else { self.expire() };
-        (expired, command.map(|command| self.apply(command)))
-    }
-
     /// Applies the next command, with no time passing.
     pub fn apply(&mut self, command: &Command) -> Result<Response, CommandError> {
-        self.changes = 0;
         self.changed.clear();
+        self.obey(command)
+    }
+
+    fn obey(&mut self, command: &Command) -> Result<Response, CommandError> {
+        self.changes = 0;
         match command {
             Command::Put(request) => {
                 self.check_lease(request)?;

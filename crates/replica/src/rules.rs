@@ -65,11 +65,14 @@ pub enum Rule {
     TakeUnaskedChunk,
     /// A snapshot is said to be whole when any piece of work on it has ended.
     ClaimEarly,
+    /// The clock stands while nothing happens, so that leases gain what has passed when another
+    /// leader takes over.
+    LetClockStand,
 }
 
 impl Rule {
     /// Every rule, so that a test can break each in turn.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RetryAttempted,
         Self::RetryInstalled,
         Self::TakeAnyBallot,
@@ -84,5 +87,6 @@ impl Rule {
         Self::InstallUnheld,
         Self::TakeUnaskedChunk,
         Self::ClaimEarly,
+        Self::LetClockStand,
     ];
 }

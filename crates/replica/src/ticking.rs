@@ -10,6 +10,7 @@ use core::time::Duration;
 use quorate_consensus::{Ballot, ClusterTime, Index, Instant, ProposalId};
 
 use crate::ordering_io::LeaseClock;
+use crate::rules::{Rule, Rules};
 
 /// How long the clock may stand while there are leases: by as much a change of leaders may
 /// lengthen them at most, beside the time without a leader.
@@ -50,12 +51,15 @@ impl Ticking {
         now: Instant,
         leader: Ballot,
         cluster: ClusterTime,
+        rules: &impl Rules,
     ) -> Option<Instant> {
         let clock = self.clock?;
         if self.under_way.is_some_and(|it| it.under == leader) {
             return None;
         }
-        let at = clock.next.min(clock.now.after(STANDSTILL_MAX));
+        let stood = clock.now.after(STANDSTILL_MAX);
+        let may_stand = rules.breaks(Rule::LetClockStand);
+        let at = if may_stand { clock.next } else { clock.next.min(stood) };
         let wait = Duration::from_micros(at.0.saturating_sub(cluster.0));
         let mut due = now + wait;
         let is_behind = clock.next <= clock.now;
@@ -97,6 +101,7 @@ mod tests {
     use quorate_consensus::{Incarnation, NodeId};
 
     use super::*;
+    use crate::rules::Strict;
 
     const LEADER: Ballot = Ballot { round: 3, node: NodeId(1) };
     const MILLI: u64 = 1_000;
@@ -121,12 +126,12 @@ mod tests {
 
     #[test]
     fn without_leases_the_clock_may_stand() {
-        assert_eq!(Ticking::default().due(at(9), LEADER, cluster(9)), None);
+        assert_eq!(Ticking::default().due(at(9), LEADER, cluster(9), &Strict), None);
     }
 
     #[test]
     fn a_move_is_due_when_a_lease_is_over_or_the_clock_stood_for_too_long() {
-        let due = |ticking: Ticking| ticking.due(at(50), LEADER, cluster(1_010));
+        let due = |ticking: Ticking| ticking.due(at(50), LEADER, cluster(1_010), &Strict);
         assert_eq!(due(ticking(1_000, 1_100)), Some(at(140)));
         assert_eq!(due(ticking(1_000, 99_000)), Some(at(540)));
         assert_eq!(due(ticking(1_000, 1_010)), Some(at(50)));
@@ -136,15 +141,15 @@ mod tests {
     fn one_move_is_under_way_until_it_is_applied() {
         let mut ticking = ticking(1_000, 1_010);
         ticking.on_proposed(at(50), LEADER, id(1));
-        assert_eq!(ticking.due(at(51), LEADER, cluster(1_011)), None);
+        assert_eq!(ticking.due(at(51), LEADER, cluster(1_011), &Strict), None);
         ticking.on_committed(id(1), Index(7));
         ticking.on_applied(Index(6));
-        assert_eq!(ticking.due(at(52), LEADER, cluster(1_012)), None);
+        assert_eq!(ticking.due(at(52), LEADER, cluster(1_012), &Strict), None);
         ticking.on_clock(Some(LeaseClock { now: cluster(1_010), next: cluster(1_020) }));
         ticking.on_applied(Index(7));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020)), Some(at(150)), "spaced");
+        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020), &Strict), Some(at(150)), "spaced");
         ticking.on_clock(Some(LeaseClock { now: cluster(1_010), next: cluster(1_009) }));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020)), Some(at(60)), "some wait");
+        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020), &Strict), Some(at(60)), "some wait");
     }
 
     #[test]
@@ -152,8 +157,8 @@ mod tests {
         let mut ticking = ticking(1_000, 1_000);
         ticking.on_proposed(at(50), LEADER, id(1));
         let newer = Ballot { round: 4, ..LEADER };
-        assert_eq!(ticking.due(at(60), newer, cluster(1_010)), Some(at(60)));
+        assert_eq!(ticking.due(at(60), newer, cluster(1_010), &Strict), Some(at(60)));
         ticking.on_refused(id(1), at(99));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_010)), Some(at(99)));
+        assert_eq!(ticking.due(at(60), LEADER, cluster(1_010), &Strict), Some(at(99)));
     }
 }

@@ -9,8 +9,8 @@
 //!                     value u32 crc32c of the checkpoint, checkpoint as `codec` encodes it
 //! ```
 //! redb does not verify the pages that it reads. Records, leases and checkpoint carry checksums of
-//! their own, and the start counts and hashes all of them, so that damage elsewhere in the tree, which
-//! hides or repeats records, does not go unnoticed either.
+//! their own, and the start counts and hashes all of them, so that damage elsewhere in the tree,
+//! which hides or repeats records, does not go unnoticed either.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -131,7 +131,8 @@ fn every_version_but_the_known_ones_is_refused() {
             let mut other = BytesMut::from(&bytes[..]);
             other[0] = found;
             let error = again(other.freeze()).expect_err("the version is unknown");
-            let expected = matches!(error, DecodeError::Version { found: f, newest: n, .. } if (f, n) == (found, *newest));
+            let expected = matches!(error, DecodeError::Version { found: f, newest: n, .. }
+                if (f, n) == (found, *newest));
             assert!(expected, "{name}: {error}");
         }
     }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::Naive;
 use crate::{
-    ClusterTime, CommandError, ContentHash, LEASE_BYTES, Lease, LeaseGrantRequest,
+    ClusterTime, Command, CommandError, ContentHash, LEASE_BYTES, Lease, LeaseGrantRequest,
     LeaseGrantResponse, LeaseId, LeaseList, LeaseRenewRequest, LeaseRenewResponse,
-    LeaseRevokeResponse, LeaseTime, LeaseTimeToLive, LeaseTtl, PutRequest, Record,
+    LeaseRevokeResponse, LeaseTime, LeaseTimeToLive, LeaseTtl, PutRequest, Record, Response,
 };
 
 /// As many leases as end with one entry, and so many keys that no further one does.
@@ -14,8 +14,22 @@ const EXPIRED_MAX: usize = 500;
 const EXPIRED_KEYS_ENOUGH: usize = 10_000;
 
 impl Naive {
+    /// Applies the next entry, stamped with this time; none brings no command. Returns the leases
+    /// that were over, and what a client must be told.
+    pub fn apply_at(
+        &mut self,
+        time: ClusterTime,
+        command: Option<&Command>,
+    ) -> (Vec<LeaseId>, Option<Result<Response, CommandError>>) {
+        self.changed.clear();
+        self.time = self.time.max(time);
+        let is_compaction = matches!(command, Some(Command::Compact(_)));
+        let expired = if is_compaction { Vec::new() } else { self.expire() };
+        (expired, command.map(|command| self.obey(command)))
+    }
+
     /// Ends the leases that are over, as the beginning of an entry does. Which these were.
-    pub(super) fn expire(&mut self) -> Vec<LeaseId> {
+    fn expire(&mut self) -> Vec<LeaseId> {
         let mut over: Vec<Lease> =
             self.leases.iter().filter(|lease| lease.deadline <= self.time).copied().collect();
         over.sort_by_key(|lease| (lease.deadline, lease.id));

@@ -1,7 +1,7 @@
 //! The store: the state between two entries, and the questions it answers at once.
 //!
-//! `apply`, `txn` and `lease` change it, `write` is the one place where a record comes to be; `range`
-//! and `history` read it; `commit` moves records to the map, `compaction` takes them away,
+//! `apply`, `txn` and `lease` change it, `write` is the one place where a record comes to be;
+//! `range` and `history` read it; `commit` moves records to the map, `compaction` takes them away,
 //! `snapshot` sends them to a peer, `open` finds them again.
 
 mod apply;

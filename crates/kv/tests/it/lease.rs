@@ -6,7 +6,7 @@ use quorate_kv::{
     ClusterTime, Command, CommandError, CompareResult, CompareTarget, Context, LEASE_BYTES, Lease,
     LeaseCounts, LeaseGrantRequest, LeaseId, LeaseKeys, LeaseRenewRequest, LeaseRevokeRequest,
     LeaseTtl, MemoryMap, OpenError, PutRequest, RECORD_OVERHEAD_BYTES, RecordKind, Records,
-    RequestOp, Response, Rules, SetQuotaRequest, Store, Strict, TxnRequest,
+    RequestOp, Response, Rules, SetQuotaRequest, StateHash, Store, Strict, TxnRequest,
 };
 
 use crate::snapshot::transfer;
@@ -298,7 +298,7 @@ fn a_commit_holds_leases_as_they_were_at_its_position() {
 fn a_backlog_of_renewals_goes_in_pieces() {
     let mut node = node();
     node.grant(1, 10).expect("it is new");
-    let mut hashes = vec![Default::default(), node.store.state_hash()];
+    let mut hashes = vec![StateHash::default(), node.store.state_hash()];
     for _ in 0..10_000 {
         node.renew_at(1, &[1]);
         hashes.push(node.store.state_hash());

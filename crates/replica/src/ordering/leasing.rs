@@ -44,6 +44,6 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     pub(super) fn tick_due(&self, now: Instant) -> Option<Instant> {
         let cluster = self.engine.cluster_time(now)?;
         let leader = self.engine.leader().filter(|leader| leader.node == self.node)?;
-        self.ticking.due(now, leader, cluster)
+        self.ticking.due(now, leader, cluster, &self.rules)
     }
 }

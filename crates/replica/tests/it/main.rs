@@ -3,6 +3,7 @@
 mod disk;
 mod half;
 mod hostile;
+mod leasing;
 mod mutants;
 mod node;
 mod random;

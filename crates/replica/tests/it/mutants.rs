@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use quorate_replica::{Rule, Rules};
 
-use crate::{half, reading, schedules, snapshots, writing};
+use crate::{half, leasing, reading, schedules, snapshots, writing};
 
 thread_local! {
     /// The rule that nodes made by this thread break.
@@ -49,6 +49,9 @@ fn catcher(rule: Rule) -> fn() {
         Rule::CompactAboveDurable => snapshots::a_lagging_node_gets_a_snapshot_in_chunks,
         Rule::InstallUnheld => snapshots::a_receiver_that_restarts_midway_begins_anew,
         Rule::TakeUnaskedChunk => snapshots::a_chunk_that_was_not_asked_for_is_dropped,
+        Rule::LetClockStand => {
+            leasing::a_change_of_leaders_neither_lengthens_a_lease_nor_shortens_it
+        }
         Rule::ClaimEarly => {
             snapshots::work_for_a_transfer_that_was_given_up_says_nothing_about_the_next
         }

@@ -44,7 +44,7 @@ fn fill(world: &mut World, leader: u64) {
 }
 
 /// Node 1 leads, and node 3 needs a snapshot as soon as it is up.
-fn lagging() -> World {
+pub(crate) fn lagging() -> World {
     let mut world = World::new(3, &compacting());
     world.lead(1);
     world.write(1);

@@ -8,7 +8,7 @@ use quorate_codec::peer::{PeerMessage, SnapshotMessage, TransferId};
 use quorate_codec::{FrameDecoder, PAYLOAD_BYTES_MAX, PROTOCOL, encode_command, encode_frame};
 use quorate_consensus::raft::Message;
 use quorate_consensus::{Ballot, Config, Index, Instant, Members, NodeId, StorageState};
-use quorate_kv::{Command, PutRequest, Response, StateHash};
+use quorate_kv::{Command, LeaseId, PutRequest, Response, StateHash};
 use quorate_replica::{
     Answer, CommitPolicy, Limits, OrderingInput, ReadRequest, ReadResponse, Ticket,
 };
@@ -170,6 +170,14 @@ impl World {
         self.floors.insert(ticket, self.seen);
         self.node(id).running().open.insert(ticket, Some(request));
         self.node(id).input(OrderingInput::Read { ticket });
+        ticket
+    }
+
+    /// A wish to keep a lease alive.
+    pub(crate) fn renew(&mut self, id: u64, lease: i64) -> Ticket {
+        let (ticket, lease) = (self.ticket(), LeaseId(lease));
+        self.node(id).running().open.insert(ticket, None);
+        self.node(id).input(OrderingInput::Renew { ticket, lease });
         ticket
     }
 

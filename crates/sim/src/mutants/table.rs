@@ -347,4 +347,8 @@ const NODE: &[Exhibit] = &[
         Lesson::Node(Node::ClaimEarly),
         "replica snapshots::work_for_a_transfer_that_was_given_up_says_nothing_about_the_next",
     ),
+    tested(
+        Lesson::Node(Node::LetClockStand),
+        "replica leasing::a_change_of_leaders_neither_lengthens_a_lease_nor_shortens_it",
+    ),
 ];
