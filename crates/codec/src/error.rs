@@ -59,6 +59,11 @@ pub enum DecodeError {
         /// What was being read.
         what: &'static str,
     },
+    /// Damaged: the bytes are not those that were written.
+    BadChecksum {
+        /// What was being read.
+        what: &'static str,
+    },
     /// A complete value with bytes after it.
     Trailing {
         /// How many.
@@ -83,6 +88,7 @@ impl fmt::Display for DecodeError {
             Self::TooDeep { what } => write!(formatter, "{what} is nested too deep"),
             Self::OutOfBounds { what } => write!(formatter, "{what} is out of bounds"),
             Self::Redundant { what } => write!(formatter, "{what} has a simpler form"),
+            Self::BadChecksum { what } => write!(formatter, "{what} fails its checksum"),
             Self::Trailing { bytes } => write!(formatter, "{bytes} bytes follow the value"),
         }
     }

@@ -28,6 +28,7 @@
 //! assert_eq!(frame.message::<PeerMessage<Message>>(PROTOCOL.max), Ok(sent));
 //! ```
 
+pub mod backup;
 mod chunk;
 pub mod command;
 pub mod entry;
@@ -44,6 +45,10 @@ pub mod record;
 pub mod wire;
 pub mod write;
 
+pub use backup::{
+    BACKUP_HASH_BYTES, BACKUP_HEAD_BYTES, BACKUP_ITEM_BYTES_MAX, BACKUP_ITEM_HEAD_BYTES,
+    BACKUP_VERSION, BackupHead, BackupItem, BackupItemHead, encode_backup_item,
+};
 pub use command::{COMMAND_VERSION, decode_command, encode_command};
 pub use entry::{
     ENTRY_HEAD_BYTES_MAX, decode_entry, decode_members, decode_meta, encode_entry, encode_members,

@@ -90,6 +90,26 @@ pub struct RangeRequest {
     pub max_create_revision: i64,
 }
 
+impl RangeRequest {
+    /// Whether it leaves keys out by their revisions.
+    pub(crate) fn has_filter(&self) -> bool {
+        let bounds = [
+            self.min_mod_revision,
+            self.max_mod_revision,
+            self.min_create_revision,
+            self.max_create_revision,
+        ];
+        bounds != [0; 4]
+    }
+
+    /// Whether its answer can be told in pieces while it is found: in key order, without filters.
+    pub fn is_streamable(&self) -> bool {
+        self.sort_target == SortTarget::Key
+            && self.sort_order != SortOrder::Descend
+            && !self.has_filter()
+    }
+}
+
 /// Write one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutRequest {

@@ -11,11 +11,13 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommitId, Context, Damage, LeaseRenewResponse, LogPosition, NodeTime, Response, Step,
-    Store, StreamId, WatchLimits, WatchRequest, Watches,
+    Checkpoint, Chunk, Command, CommandError, CommitId, Context, Damage, LeaseRenewResponse,
+    LogPosition, NodeTime, RangeRequest, Response, SnapshotPlace, Step, Store, StreamId,
+    WatchLimits, WatchRequest, Watches,
 };
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
+use crate::backups::{BackupId, Backups};
 use crate::compaction::{CommitPolicy, Compaction};
 use crate::counts::Counts;
 use crate::incoming::{Incoming, Reaction};
@@ -25,6 +27,7 @@ use crate::outgoing::Outgoing;
 use crate::reading::{Moment, ReadRequest, Reading};
 use crate::request::{KeptAlive, Ticket, Waiters};
 use crate::rules::{Rule, Rules, Strict};
+use crate::streams::{RangeId, RangePiece, RangeStreams};
 
 /// The applying half of one node.
 pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
@@ -36,6 +39,8 @@ pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
     compacting: VecDeque<(i64, Ticket, Response)>,
     outgoing: Outgoing,
     incoming: Incoming,
+    backups: Backups,
+    streams: RangeStreams,
     compaction: Compaction,
     /// What the commit under way will make durable.
     committing: Option<(CommitId, Meta)>,
@@ -88,6 +93,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             compacting: VecDeque::new(),
             outgoing: Outgoing::new(first_number),
             incoming: Incoming::default(),
+            backups: Backups::default(),
+            streams: RangeStreams::default(),
             compaction: Compaction::new(policy, compacted.0),
             committing: None,
             effects: ApplyingEffects::default(),
@@ -255,6 +262,38 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         Ok(())
     }
 
+    /// Begins a range whose answer is taken piece by piece, all at one revision.
+    pub fn begin_range(&mut self, request: RangeRequest) -> Result<RangeId, CommandError> {
+        self.streams.begin(request, &mut self.store)
+    }
+
+    /// The next piece; none if the range is over, because the state machine was replaced.
+    pub fn range_piece(&mut self, id: RangeId) -> Result<Option<RangePiece>, Damage> {
+        self.streams.piece(id, &self.store)
+    }
+
+    /// The client has all it wants.
+    pub fn end_range(&mut self, id: RangeId) {
+        self.has_compaction_work |= self.streams.end(id, &mut self.store);
+    }
+
+    /// A client wants the state as it is now, piece by piece. It holds compaction back until
+    /// [`Applying::end_backup`].
+    pub fn begin_backup(&mut self) -> (BackupId, Checkpoint) {
+        self.backups.begin(&mut self.store)
+    }
+
+    /// The piece of a backup that begins there; none if the backup is over, because the state
+    /// machine was replaced.
+    pub fn backup_piece(&self, id: BackupId, from: SnapshotPlace) -> Result<Option<Chunk>, Damage> {
+        self.backups.piece(id, from, &self.store)
+    }
+
+    /// The client has all it wants.
+    pub fn end_backup(&mut self, id: BackupId) {
+        self.has_compaction_work |= self.backups.end(id, &mut self.store);
+    }
+
     fn on_offer(&mut self, now: Instant, from: NodeId, transfer: TransferId, meta: Meta) {
         let reaction = if self.is_installing {
             self.incoming.on_offer_while_installing(from, transfer, meta)
@@ -330,6 +369,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             self.effects.notes.push(Note::SnapshotFailed { to });
         }
         self.incoming.clear();
+        self.backups.clear();
+        self.streams.clear();
         self.compaction.on_installed(meta.index.0);
         self.has_compaction_work = true;
         self.reading.restart();

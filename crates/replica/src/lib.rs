@@ -7,6 +7,7 @@
 
 mod applying;
 mod applying_io;
+mod backups;
 mod compaction;
 mod counts;
 mod forwards;
@@ -23,11 +24,13 @@ mod reads;
 mod renewals;
 mod request;
 mod rules;
+mod streams;
 mod ticking;
 mod wish;
 
 pub use applying::Applying;
 pub use applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
+pub use backups::BackupId;
 pub use compaction::CommitPolicy;
 pub use counts::Counts;
 pub use incoming::StagingOp;
@@ -38,3 +41,4 @@ pub use ordering_io::{LeaseClock, OrderingEffects, OrderingInput, Origin};
 pub use reading::{KeepAlive, ReadRequest, ReadResponse};
 pub use request::{Ending, KeptAlive, Ticket, Waiters};
 pub use rules::{Mutant, Rule, Rules, Strict};
+pub use streams::{RangeId, RangePiece};

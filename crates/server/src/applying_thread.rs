@@ -11,10 +11,12 @@ use quorate_replica::{
     Answer, Applying, ApplyingEffects, Note, OrderingInput, ReadRequest, ReadResponse, Waiters,
 };
 
+use crate::backup;
 use crate::clock::Clock;
 use crate::fatal::{Alarm, Failure};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
+use crate::range_stream;
 use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
 use crate::watching::Streams;
 
@@ -105,6 +107,8 @@ impl<M: Send + 'static> ApplyingThread<M> {
             ToApplying::Watches(message) => {
                 self.streams.take(now, message, &mut self.applying)?;
             }
+            ToApplying::Ranges(message) => range_stream::take(message, &mut self.applying)?,
+            ToApplying::Backups(message) => backup::take(message, &mut self.applying)?,
             ToApplying::Figures(answer) => {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.figures());

@@ -11,15 +11,18 @@ use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
 use quorate_kv::{
-    Command, CommandError, LeaseId, Response, StreamId, TxnRequest, TxnResponse, validate,
+    Command, CommandError, LeaseId, RangeRequest, Response, StreamId, TxnRequest, TxnResponse,
+    validate,
 };
 use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::backup::{Backup, BackupLost};
 use crate::config::Config;
 use crate::leases::LeaseIds;
 use crate::metrics::{Cause, Metrics};
 use crate::ordering_thread::Shared;
+use crate::range_stream::RangeStream;
 use crate::waiter::{Ask, End, Figures, Order, ToApplying};
 use crate::watching::WatchClient;
 
@@ -31,6 +34,9 @@ const REQUESTS_MAX: usize = 65_536;
 
 /// Most bytes of clients' writes that this member holds at a time, in KiB.
 const WRITES_KIB_MAX: usize = 256 << 10;
+
+/// Most snapshots that clients take at a time.
+const BACKUPS_MAX: usize = 4;
 
 /// How long a question to one of this member's own threads may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +52,7 @@ struct Inner {
     applying: Sender<ToApplying>,
     shared: Arc<Shared>,
     requests: Arc<Semaphore>,
+    backups: Arc<Semaphore>,
     writes_kib: Arc<Semaphore>,
     cluster: ClusterId,
     node: NodeId,
@@ -82,6 +89,7 @@ impl Client {
             applying,
             shared,
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
             writes_kib: Arc::new(Semaphore::new(WRITES_KIB_MAX)),
             cluster: config.cluster_id(),
             node: config.node(),
@@ -241,6 +249,23 @@ impl Client {
         let permit = self.admit_stream()?;
         let stream = StreamId(self.inner.streams.fetch_add(1, Memory::Relaxed));
         Ok(WatchClient::open(stream, self.inner.applying.clone(), permit))
+    }
+
+    /// Begins to stream a range, which counts as one request until it ends.
+    pub(crate) async fn begin_range(&self, request: RangeRequest) -> Result<RangeStream, ApiError> {
+        if !request.serializable {
+            self.read(ReadRequest::Revision, Freshness::Linearizable).await?;
+        }
+        let [permit, _] = self.admit(0)?;
+        RangeStream::begin(self.inner.applying.clone(), request, permit).await
+    }
+
+    /// Begins a snapshot for a client, one of few at a time: each holds compaction back.
+    pub(crate) async fn begin_backup(&self) -> Result<Backup, ApiError> {
+        let permit = self.inner.backups.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| ApiError::TooManyRequests)?;
+        let backup = Backup::begin(self.inner.applying.clone(), permit).await;
+        backup.map_err(|BackupLost| ApiError::Stopped)
     }
 
     /// What the engine is doing.

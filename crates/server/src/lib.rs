@@ -5,6 +5,7 @@
 
 mod api;
 mod applying_thread;
+mod backup;
 mod client;
 mod clock;
 mod config;
@@ -22,7 +23,10 @@ mod ordering_thread;
 mod oversize;
 mod peers;
 mod publish;
+mod range_stream;
+mod restore;
 mod server;
+mod snapshot_file;
 mod store_thread;
 mod url;
 mod version;
@@ -33,8 +37,11 @@ pub use config::{Config, ConfigError, HttpSettings, MetricsDetail, parse_initial
 pub use fatal::Failure;
 pub use node::StartError;
 pub use peers::KnownError;
+pub use quorate_codec::backup::BackupHead;
 pub use quorate_codec::handshake::EngineKind;
 pub use quorate_storage::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
+pub use restore::{Bump, RestoreError, Restored, restore};
 pub use server::{ServeError, Server};
+pub use snapshot_file::{Foreign, HashCheck, SnapshotFile, SnapshotFileError, Summary, inspect};
 pub use url::{HttpUrl, UrlError};
 pub use version::{CLUSTER_VERSION, ETCD_VERSION, QUORATE_VERSION, STORAGE_VERSION};

@@ -14,6 +14,8 @@ use quorate_replica::{
 use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::backup::ToBackups;
+use crate::range_stream::ToRanges;
 use crate::watching::ToWatches;
 
 /// How a client's request ended.
@@ -91,6 +93,10 @@ pub(crate) enum ToApplying {
     Staged(Result<(), StagingFailed>),
     /// Something about watches.
     Watches(ToWatches),
+    /// Something about a range that is streamed.
+    Ranges(ToRanges),
+    /// Something about a snapshot that a client takes.
+    Backups(ToBackups),
     /// How is the state machine?
     Figures(oneshot::Sender<Figures>),
     /// Commit what waits, then end.

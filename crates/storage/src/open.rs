@@ -72,7 +72,7 @@ impl Options {
         }
     }
 
-    fn map_options(&self) -> MapOptions {
+    pub(crate) fn map_options(&self) -> MapOptions {
         MapOptions { kind: self.map, cache_bytes: self.map_cache_bytes }
     }
 }
@@ -154,21 +154,21 @@ pub fn open_with<R: Rules>(
 }
 
 /// The names in a data directory.
-struct Layout {
-    root: PathBuf,
+pub(crate) struct Layout {
+    pub(crate) root: PathBuf,
     lock: PathBuf,
     identity: PathBuf,
     /// The identity while the directory is being made: as long as it stands alone, nothing in the
     /// directory was ever promised to anyone.
-    identity_new: PathBuf,
+    pub(crate) identity_new: PathBuf,
     /// The identity that is about to replace the other.
     identity_next: PathBuf,
-    log: PathBuf,
-    maps: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) maps: PathBuf,
 }
 
 impl Layout {
-    fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             lock: root.join("lock"),
@@ -182,7 +182,7 @@ impl Layout {
 }
 
 /// Makes the directory and those above it.
-fn create_directories(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn create_directories(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
     let fail = |error| failed(directory, error);
     if disk.exists(directory).map_err(fail)? {
         return Ok(());
@@ -195,7 +195,10 @@ fn create_directories(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), Open
     disk.create_directory(directory).map_err(fail)
 }
 
-fn take_lock(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<Arc<dyn DiskLock>, OpenError> {
+pub(crate) fn take_lock(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+) -> Result<Arc<dyn DiskLock>, OpenError> {
     disk.lock(&layout.lock).map_err(|error| match error {
         LockError::Held => OpenError::Locked { path: layout.lock.clone() },
         LockError::Io(error) => failed(&layout.lock, error),
@@ -222,27 +225,39 @@ fn is_made(disk: &Arc<dyn Disk>, layout: &Layout) -> Result<bool, OpenError> {
 
 /// Makes the directory. Its parts are durable before it has an identity.
 fn make(disk: &Arc<dyn Disk>, layout: &Layout, options: &Options) -> Result<Identity, OpenError> {
-    let identity = Identity {
-        cluster: options.cluster,
-        node: options.node,
-        engine: options.engine,
-        incarnation: Incarnation(mix(options.entropy)),
-        boots: 1,
-    };
+    let identity = make_identity(options);
     identity.write(disk, &layout.identity_new)?;
     sync_directory(disk, &layout.root)?;
     for part in [&layout.log, &layout.maps] {
         make_empty(disk, part)?;
     }
     sync_directory(disk, &layout.root)?;
-    make_log(disk, layout, options, &identity)?;
+    let meta = Meta {
+        index: Index::ZERO,
+        ballot: Ballot::ZERO,
+        time: ClusterTime::default(),
+        members: options.members.clone(),
+    };
+    let start = LogStart { hard: HardState::default(), meta };
+    make_log(disk, layout, options, &identity, start)?;
     make_map(disk, layout, options)?;
     replace(disk, layout, &layout.identity_new)?;
     Ok(identity)
 }
 
+/// The identity of a directory that is being made.
+pub(crate) fn make_identity(options: &Options) -> Identity {
+    Identity {
+        cluster: options.cluster,
+        node: options.node,
+        engine: options.engine,
+        incarnation: Incarnation(mix(options.entropy)),
+        boots: 1,
+    }
+}
+
 /// Makes a directory, or removes what an interrupted start has left in it.
-fn make_empty(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_empty(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
     let make = || {
         if !disk.exists(directory)? {
             return disk.create_directory(directory);
@@ -255,18 +270,21 @@ fn make_empty(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
     make().map_err(|error| failed(directory, error))
 }
 
-fn make_log(
+/// Where a log begins that has no entries yet.
+pub(crate) struct LogStart {
+    pub(crate) hard: HardState,
+    pub(crate) meta: Meta,
+}
+
+/// Makes a log that begins there. The map that belongs to it has the name of its position.
+pub(crate) fn make_log(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
     options: &Options,
     identity: &Identity,
+    start: LogStart,
 ) -> Result<(), OpenError> {
-    let meta = Meta {
-        index: Index::ZERO,
-        ballot: Ballot::ZERO,
-        time: ClusterTime::default(),
-        members: options.members.clone(),
-    };
+    let LogStart { hard, meta } = start;
     let mut head = Head {
         sequence: 1,
         length: options.segment_bytes,
@@ -274,9 +292,9 @@ fn make_log(
         owner: Owner::of(identity),
         previous: Link::default(),
         highest_before: Index::ZERO,
-        last: Index::ZERO,
-        store: StoreId::default(),
-        hard: HardState::default(),
+        last: meta.index,
+        store: StoreId::of(&meta),
+        hard,
         meta,
     };
     let needed = head.encode().0.len() as u64 + PAGE_BYTES;
@@ -323,7 +341,11 @@ fn start_again(
 }
 
 /// Makes a written identity the directory's.
-fn replace(disk: &Arc<dyn Disk>, layout: &Layout, written: &Path) -> Result<(), OpenError> {
+pub(crate) fn replace(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    written: &Path,
+) -> Result<(), OpenError> {
     disk.rename(written, &layout.identity).map_err(|error| failed(written, error))?;
     sync_directory(disk, &layout.root)
 }
@@ -436,13 +458,13 @@ fn tail_failed(directory: &Path, error: ReadError) -> OpenError {
     }
 }
 
-fn map_failed(path: &Path, error: MapError) -> OpenError {
+pub(crate) fn map_failed(path: &Path, error: MapError) -> OpenError {
     match error {
         MapError::Io(kind) => failed(path, kind.into()),
         error => damaged(path, 0, Problem::Map(error)),
     }
 }
 
-fn sync_directory(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_directory(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
     disk.sync_directory(directory).map_err(|error| failed(directory, error))
 }

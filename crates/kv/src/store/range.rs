@@ -27,6 +27,20 @@ pub struct RangeTask {
 }
 
 impl RangeTask {
+    /// Takes out what was found so far and belongs to the answer: the rest of it comes with the
+    /// next piece, or with the answer. Only of a range that is streamable.
+    pub fn take_kvs(&mut self) -> Vec<KeyValue> {
+        assert!(
+            self.request.is_streamable(),
+            "only in key order is the first found the first told"
+        );
+        let wanted = limit_of(&self.request).map_or(usize::MAX, |limit| limit - self.found.taken);
+        let taken = wanted.min(self.found.kvs.len());
+        self.found.taken += taken;
+        self.found.bytes = 0;
+        self.found.kvs.drain(..taken).collect()
+    }
+
     /// The bytes of keys and values that the task holds by now.
     pub fn bytes(&self) -> usize {
         self.found.bytes
@@ -39,6 +53,8 @@ struct Found {
     kvs: Vec<KeyValue>,
     count: i64,
     bytes: usize,
+    /// How many were taken out already.
+    taken: usize,
     /// The last key looked at.
     last: Option<Bytes>,
 }
@@ -142,11 +158,12 @@ impl<R: Rules> Store<R> {
         for (key, entry) in entries {
             budget.spend(1);
             if let Some(revision) = entry.visible(at) {
-                let is_counted = found.kvs.len() < kept_max || request.count_only;
+                let is_kept = found.taken + found.kvs.len() < kept_max;
+                let is_counted = is_kept || request.count_only;
                 if is_counted || !self.rules.breaks(Rule::CountStopsAtLimit) {
                     found.count += 1;
                 }
-                if found.kvs.len() < kept_max && is_mod_wanted(request, revision.main) {
+                if is_kept && is_mod_wanted(request, revision.main) {
                     self.keep(request, key, revision, found, budget)?;
                 }
             }
@@ -190,16 +207,19 @@ fn kept_max(request: &RangeRequest) -> usize {
     if request.count_only {
         return 0;
     }
-    let has_filter = request.min_mod_revision != 0
-        || request.max_mod_revision != 0
-        || request.min_create_revision != 0
-        || request.max_create_revision != 0;
+    let has_filter = request.has_filter();
     let is_visited_in_order = request.sort_target == SortTarget::Key;
     let is_limited_first = request.sort_order == SortOrder::None && !has_filter;
     if request.limit <= 0 || !(is_visited_in_order || is_limited_first) {
         return usize::MAX;
     }
     usize::try_from(request.limit).map_or(usize::MAX, |limit| limit.saturating_add(1))
+}
+
+/// The most keys of the answer, if they are limited.
+fn limit_of(request: &RangeRequest) -> Option<usize> {
+    let is_limited = 0 < request.limit;
+    is_limited.then(|| usize::try_from(request.limit).unwrap_or(usize::MAX))
 }
 
 fn is_descending(request: &RangeRequest) -> bool {
@@ -219,12 +239,12 @@ fn is_within(revision: i64, min: i64, max: i64) -> bool {
 }
 
 fn answer(request: &RangeRequest, revision: i64, found: Found) -> RangeResponse {
-    let Found { mut kvs, count, .. } = found;
+    let Found { mut kvs, count, taken, .. } = found;
     sort(request, &mut kvs);
-    let limit = usize::try_from(request.limit).unwrap_or(0);
-    let more = 0 < limit && limit < kvs.len();
+    let limit = limit_of(request).unwrap_or(usize::MAX);
+    let more = limit < taken + kvs.len();
     if more {
-        kvs.truncate(limit);
+        kvs.truncate(limit - taken);
     }
     if request.keys_only {
         for kv in &mut kvs {

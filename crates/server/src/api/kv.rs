@@ -9,10 +9,15 @@ use quorate_kv as kv;
 use quorate_kv::{Command, Response as Answer, validate};
 use quorate_replica::{ReadRequest, ReadResponse};
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{reply, unimplemented};
+use super::{range_stream, reply};
 use crate::client::{Client, Freshness};
+
+/// What a range in another order is told: a client asks with `Range` then.
+const NOT_STREAMABLE: &str =
+    "etcdserver: only a range in key order without revision bounds can be streamed";
 
 /// etcd's KV service.
 #[derive(Clone)]
@@ -120,9 +125,16 @@ impl pb::kv_server::Kv for KvService {
 
     async fn range_stream(
         &self,
-        _request: Request<pb::RangeRequest>,
+        request: Request<pb::RangeRequest>,
     ) -> Result<Response<Self::RangeStreamStream>, Status> {
-        unimplemented("RangeStream")
+        let range = kv::RangeRequest::try_from(request.into_inner())?;
+        kv::validate_range(&range, &self.limits).map_err(ApiError::from)?;
+        if !range.is_streamable() {
+            return Err(Status::unimplemented(NOT_STREAMABLE));
+        }
+        let stream = self.client.begin_range(range).await?;
+        let chunks = range_stream::chunks(stream, self.client.responder());
+        Ok(Response::new(Box::pin(ReceiverStream::new(chunks))))
     }
 
     async fn put(

@@ -7,9 +7,10 @@ use quorate_etcdapi::error::ApiError;
 use quorate_etcdapi::etcdserverpb as pb;
 use quorate_replica::{ReadRequest, ReadResponse};
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{reply, unimplemented};
+use super::{reply, snapshot, unimplemented};
 use crate::client::{Client, Freshness};
 use crate::version;
 
@@ -70,6 +71,17 @@ impl MaintenanceService {
         })
     }
 
+    /// The hash over all that was ever applied: equal on members that have applied as much.
+    async fn answer_hash(&self) -> Result<pb::HashResponse, ApiError> {
+        let figures = self.client.figures().await?;
+        let hash = figures.state_hash.0;
+        Ok(pb::HashResponse {
+            header: Some(self.client.responder().header(figures.revision)),
+            // etcd's hash has 32 bits.
+            hash: (hash ^ (hash >> 32) ^ (hash >> 64) ^ (hash >> 96)) as u32,
+        })
+    }
+
     async fn answer_hash_kv(
         &self,
         request: pb::HashKvRequest,
@@ -125,7 +137,7 @@ impl pb::maintenance_server::Maintenance for MaintenanceService {
         &self,
         _request: Request<pb::HashRequest>,
     ) -> Result<Response<pb::HashResponse>, Status> {
-        unimplemented("Hash")
+        reply(self.answer_hash().await)
     }
 
     async fn hash_kv(
@@ -141,7 +153,8 @@ impl pb::maintenance_server::Maintenance for MaintenanceService {
         &self,
         _request: Request<pb::SnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        unimplemented("Snapshot")
+        let blobs = snapshot::stream(&self.client).await?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(blobs))))
     }
 
     async fn move_leader(

@@ -11,6 +11,8 @@ mod lock;
 mod maintenance;
 mod observe;
 mod own_watch;
+mod range_stream;
+mod snapshot;
 mod watch;
 
 pub(crate) use cluster::ClusterService;

@@ -29,17 +29,27 @@ impl Cluster {
 
     /// Starts `count` members with these settings.
     pub(crate) async fn start_with(count: usize, http: HttpSettings) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut configs = configs(count, &directory);
-        for config in &mut configs {
+        let mut cluster = Self::prepare(count);
+        for config in &mut cluster.configs {
             config.http = http.clone();
         }
-        let servers = (0..count).map(|_| None).collect();
-        let mut cluster = Self { configs, servers, _directory: directory };
         for member in 0..count {
             cluster.start_member(member).await;
         }
         cluster
+    }
+
+    /// Chooses addresses and directories for `count` members, and starts none.
+    pub(crate) fn prepare(count: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let configs = configs(count, &directory);
+        let servers = (0..count).map(|_| None).collect();
+        Self { configs, servers, _directory: directory }
+    }
+
+    /// What a member is started with.
+    pub(crate) fn config(&self, member: usize) -> &Config {
+        &self.configs[member]
     }
 
     /// Starts a member that does not run.

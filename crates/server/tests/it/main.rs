@@ -6,5 +6,7 @@ mod http;
 mod leasing;
 mod locking;
 mod metrics;
+mod range_stream;
 mod serving;
+mod snapshot;
 mod watching;

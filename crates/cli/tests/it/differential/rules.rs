@@ -44,7 +44,10 @@ pub(crate) const RULES: &[Rule] = &[
     rule("range.keys-only", "`keys_only` leaves values out"),
     rule("range.count-only", "`count_only` returns no keys, and the full count"),
     rule("range.bounds", "bounds on revisions are inclusive, and 0 is none"),
-    rule("range-stream", "a server without RangeStream answers Unimplemented"),
+    rule(
+        "range-stream",
+        "RangeStream of what cannot be streamed, or on a server without it: Unimplemented",
+    ),
     rule("sort.targets", "sorting by key, version, creation, change and value, both ways"),
     rule("sort.before-limit", "with an explicit order, the limit cuts what was sorted"),
     rule("sort.none", "without an order, the limit cuts in key order before another target sorts"),

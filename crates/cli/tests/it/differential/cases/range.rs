@@ -185,8 +185,8 @@ pub(super) const CASES: &[Case] = &[
         s.range(RangeRequest { revision: s.at(1), ..get("a") });
         s.range(RangeRequest { revision: s.at(2), ..get("a") });
     }),
-    case("range_stream_is_not_offered", &["range-stream"], |s| {
+    case("range_stream_in_another_order", &["range-stream"], |s| {
         s.set(&[("a", "1")]);
-        s.range_stream(get("a"));
+        s.range_stream(RangeRequest { max_mod_revision: 1, ..get("a") });
     }),
 ];
