@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use quorate_etcdapi::{etcdserverpb as pb, health, v3electionpb, v3lockpb};
@@ -38,6 +38,17 @@ const MESSAGE_SLACK_BYTES: u64 = 512 << 10;
 
 /// Most connections of clients.
 const CONNECTIONS_MAX: usize = 16_384;
+
+/// How long a client may say nothing after it has connected, and how long the headers of a request
+/// over HTTP/1.1 may take; a connection without requests is kept as long.
+const SILENCE_MAX: Duration = Duration::from_mins(5);
+
+/// How often a client of HTTP/2 that says nothing is asked whether it is there, etcd's
+/// `--grpc-keepalive-interval`.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_hours(2);
+
+/// How long it may take to answer, etcd's `--grpc-keepalive-timeout`.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long requests under way may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -249,9 +260,19 @@ pub(crate) async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
 async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch::Receiver<bool>) {
     // A socket that refuses this is slower, not wrong.
     let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    let spoken = tokio::time::timeout(SILENCE_MAX, stream.peek(&mut first));
+    tokio::select! {
+        spoken = spoken => if !matches!(spoken, Ok(Ok(1..))) { return },
+        () = told_to_stop(&mut stopped) => return,
+    }
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE_MAX);
     builder
         .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(u32::MAX);
