@@ -35,6 +35,7 @@ mod watching;
 
 pub use config::{Config, ConfigError, HttpSettings, MetricsDetail, parse_initial_cluster};
 pub use fatal::Failure;
+pub use gateway::PATHS as GATEWAY_PATHS;
 pub use node::StartError;
 pub use peers::KnownError;
 pub use quorate_codec::backup::BackupHead;

@@ -1,6 +1,9 @@
 //! Bad input from every side: the cluster goes on serving, says what is wrong and what to do, and
 //! loses nothing that it acknowledged.
 //!
+//! - [`requests`]: odd, damaged and senseless messages to every method ([`messages`], [`raw`]), whose
+//!   refusals are judged by their [`wording`].
+//! - [`gateway`]: the same as JSON, and callers that never finish.
 //! - [`ports`]: garbage, truncation and silence on the client and the peer ports.
 //! - [`sizes`]: requests beyond each limit.
 //! - [`directories`]: data directories of others, wiped, in use, or of a newer program.
@@ -10,8 +13,13 @@
 mod directories;
 mod engines;
 mod full_disk;
+mod gateway;
+mod messages;
 mod ports;
+mod raw;
+mod requests;
 mod sizes;
+mod wording;
 
 use std::time::Duration;
 
@@ -32,7 +40,12 @@ const WRITES_MEANWHILE: usize = 30;
 
 /// Three members that serve.
 async fn three() -> Cluster {
-    Cluster::ready(Options::new(Program::Quorate, 3)).await
+    three_of(Program::Quorate).await
+}
+
+/// The same of another program.
+async fn three_of(program: Program) -> Cluster {
+    Cluster::ready(Options::new(program, 3)).await
 }
 
 /// Each of these members takes a write, and reads it.

@@ -21,6 +21,8 @@ mod stream;
 mod transcode;
 mod values;
 
+pub use self::paths::PATHS;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -65,7 +67,7 @@ pub(crate) fn routes(grpc: Router, message_bytes_max: usize) -> Router {
     });
     let pool = DescriptorPool::decode(DESCRIPTORS).expect("the descriptors were generated");
     let mut router = Router::new();
-    for (path, name) in paths::PATHS {
+    for (path, name) in PATHS {
         let method = Arc::new(Method::find(&pool, name));
         for prefix in PREFIXES {
             let (gateway, method) = (gateway.clone(), method.clone());

@@ -1,8 +1,8 @@
 //! Which path is which gRPC method: etcd's, from its published interface (`rpc.proto`,
 //! `v3lock.proto` and `v3election.proto` of etcd 3.6).
 
-/// Paths below `/v3`, and the full names of their methods.
-pub(super) const PATHS: &[(&str, &str)] = &[
+/// The JSON gateway's paths below `/v3`, and the full names of the gRPC methods that they are.
+pub const PATHS: &[(&str, &str)] = &[
     ("/kv/range", "etcdserverpb.KV.Range"),
     ("/kv/put", "etcdserverpb.KV.Put"),
     ("/kv/deleterange", "etcdserverpb.KV.DeleteRange"),

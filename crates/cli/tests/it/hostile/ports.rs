@@ -17,9 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Witness, assert_serving, three, wait_log};
-use crate::support::Cluster;
+use super::raw::Raw;
+use super::{Witness, assert_serving, three, three_of, wait_log};
 use crate::support::random::Random;
+use crate::support::{Cluster, Program};
 
 /// How long an attacker waits for an answer before it goes away.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -115,56 +116,13 @@ async fn send_raw(cluster: &Cluster, member: usize, method: &str, body: Bytes) -
     let mut client = tonic::client::Grpc::new(cluster.channel(member));
     client.ready().await.expect("the member is there");
     let path = format!("/etcdserverpb.KV/{method}").parse().expect("it is a path");
-    let sent = client.unary(tonic::Request::new(body), path, raw::Raw).await;
+    let sent = client.unary(tonic::Request::new(body), path, Raw).await;
     sent.expect_err("a message that cannot be read is refused")
-}
-
-/// Messages as they are.
-mod raw {
-    use bytes::{Buf, BufMut, Bytes};
-    use tonic::Status;
-    use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Raw;
-
-    impl Codec for Raw {
-        type Encode = Bytes;
-        type Decode = Bytes;
-        type Encoder = Self;
-        type Decoder = Self;
-
-        fn encoder(&mut self) -> Self {
-            *self
-        }
-
-        fn decoder(&mut self) -> Self {
-            *self
-        }
-    }
-
-    impl Encoder for Raw {
-        type Item = Bytes;
-        type Error = Status;
-
-        fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-            out.put(item);
-            Ok(())
-        }
-    }
-
-    impl Decoder for Raw {
-        type Item = Bytes;
-        type Error = Status;
-
-        fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-            Ok(Some(from.copy_to_bytes(from.remaining())))
-        }
-    }
 }
 
 /// What a peer would know of the cluster: enough to be taken for one of its members.
 struct Insider {
+    engine: EngineKind,
     cluster: ClusterId,
     nodes: Vec<NodeId>,
     incarnations: Vec<Incarnation>,
@@ -172,8 +130,9 @@ struct Insider {
 
 impl Insider {
     /// Learns the ids from the members' answers, and the incarnations from their directories.
-    async fn of(cluster: &Cluster) -> Self {
-        let mut this = Self { cluster: ClusterId(0), nodes: Vec::new(), incarnations: Vec::new() };
+    async fn of(cluster: &Cluster, engine: EngineKind) -> Self {
+        let (nodes, incarnations) = (Vec::new(), Vec::new());
+        let mut this = Self { engine, cluster: ClusterId(0), nodes, incarnations };
         for member in 0..cluster.size() {
             let asked = cluster.members(member).member_list(pb::MemberListRequest::default()).await;
             let header = asked.expect("a member answers").into_inner().header;
@@ -193,7 +152,7 @@ impl Insider {
         Hello {
             protocol: PROTOCOL,
             cluster: self.cluster,
-            engine: EngineKind::Raft,
+            engine: self.engine,
             channel: Channel::Messages,
             node: self.nodes[from],
             incarnation: self.incarnations[from],
@@ -230,10 +189,22 @@ async fn reply_to(address: SocketAddr, hello: &Hello) -> HelloReply {
     frame.message(HANDSHAKE_VERSION).expect("it is a reply")
 }
 
+/// Both engines, and who runs which.
+const ENGINES: [(Program, EngineKind, EngineKind); 2] = [
+    (Program::Quorate, EngineKind::Raft, EngineKind::Paxos),
+    (Program::QuoratePaxos, EngineKind::Paxos, EngineKind::Raft),
+];
+
 #[tokio::test]
 async fn a_stranger_on_the_peer_port_is_told_why_it_is_refused() {
-    let cluster = three().await;
-    let insider = Insider::of(&cluster).await;
+    for (program, engine, other) in ENGINES {
+        assert_strangers_are_refused(program, engine, other).await;
+    }
+}
+
+async fn assert_strangers_are_refused(program: Program, engine: EngineKind, other: EngineKind) {
+    let cluster = three_of(program).await;
+    let insider = Insider::of(&cluster, engine).await;
     let (address, good) = (cluster.peer_address(1), insider.hello(0, 1));
     let newer = ProtocolRange { min: 200, max: 201 };
     let refusals = [
@@ -242,8 +213,8 @@ async fn a_stranger_on_the_peer_port_is_told_why_it_is_refused() {
             HandshakeRefusal::WrongCluster { cluster: insider.cluster },
         ),
         (
-            Hello { cluster: ClusterId(7), engine: EngineKind::Paxos, ..good },
-            HandshakeRefusal::WrongEngine { engine: EngineKind::Raft },
+            Hello { cluster: ClusterId(7), engine: other, ..good },
+            HandshakeRefusal::WrongEngine { engine },
         ),
         (Hello { protocol: newer, ..good }, HandshakeRefusal::ProtocolRange { range: PROTOCOL }),
         (Hello { node: NodeId(7), ..good }, HandshakeRefusal::UnknownNode { node: NodeId(7) }),
@@ -292,8 +263,17 @@ fn peer_garbage(random: &mut Random, hello: &Hello) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn garbage_on_the_peer_port_disturbs_nobody() {
-    let cluster = three().await;
-    let insider = Insider::of(&cluster).await;
+    assert_undisturbed(Program::Quorate, EngineKind::Raft).await;
+}
+
+#[tokio::test]
+async fn garbage_on_the_peer_port_disturbs_nobody_on_paxos() {
+    assert_undisturbed(Program::QuoratePaxos, EngineKind::Paxos).await;
+}
+
+async fn assert_undisturbed(program: Program, engine: EngineKind) {
+    let cluster = three_of(program).await;
+    let insider = Insider::of(&cluster, engine).await;
     let witness = Witness::start(&cluster);
     let mut random = Random::new(3);
     for _ in 0..VOLLEYS {

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod guardian;
 pub(crate) mod history;
+pub(crate) mod http;
 pub(crate) mod measure;
 pub(crate) mod poll;
 pub(crate) mod program;
