@@ -265,7 +265,7 @@ fn field_of(line: &str) -> String {
 }
 
 /// One line for each value; members of the outermost list, one for each endpoint, are one set.
-fn json_lines(value: &Value) -> Vec<String> {
+pub(super) fn json_lines(value: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     match value {
         Value::Array(elements) => {
