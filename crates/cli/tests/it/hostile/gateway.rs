@@ -166,12 +166,9 @@ fn nested(random: &mut Random) -> String {
 
 /// Posts a body and gives the lines that come back before the client loses its patience.
 async fn ask(http: &mut Http, path: &str, body: Bytes) -> Vec<Vec<u8>> {
-    let answer = match timeout(PATIENCE, http.send(Method::POST, path, body)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            http.close();
-            return Vec::new();
-        }
+    let Ok(answer) = timeout(PATIENCE, http.send(Method::POST, path, body)).await else {
+        http.close();
+        return Vec::new();
     };
     let mut answer = answer.unwrap_or_else(|error| panic!("{path} has no answer: {error:?}"));
     let is_ok = answer.status().is_success();

@@ -53,7 +53,7 @@ fn value(random: &mut Random, field: &FieldDescriptor, depth: usize) -> Option<V
         Kind::Int64 => Value::I64(integer(random)),
         Kind::Uint64 => Value::U64(integer(random).cast_unsigned()),
         Kind::Int32 => Value::I32(integer(random) as i32),
-        Kind::Uint32 => Value::U32(integer(random) as u32),
+        Kind::Uint32 => Value::U32(integer(random).cast_unsigned() as u32),
         Kind::Bool => Value::Bool(random.below(2) == 0),
         Kind::Enum(_) => Value::EnumNumber(integer(random) as i32),
         Kind::Bytes => Value::Bytes(bytes(random)),
