@@ -1,8 +1,8 @@
 //! Bad input from every side: the cluster goes on serving, says what is wrong and what to do, and
 //! loses nothing that it acknowledged.
 //!
-//! - [`requests`]: odd, damaged and senseless messages to every method ([`messages`], [`raw`]), whose
-//!   refusals are judged by their [`wording`].
+//! - [`requests`]: odd, damaged and senseless messages to every method ([`messages`], [`raw`]). The
+//!   words of refusals are judged by [`wording`].
 //! - [`gateway`]: the same as JSON, and callers that never finish.
 //! - [`ports`]: garbage, truncation and silence on the client and the peer ports.
 //! - [`sizes`]: requests beyond each limit.
