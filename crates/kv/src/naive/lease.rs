@@ -21,6 +21,7 @@ impl Naive {
         time: ClusterTime,
         command: Option<&Command>,
     ) -> (Vec<LeaseId>, Option<Result<Response, CommandError>>) {
+        self.changes = 0;
         self.changed.clear();
         self.time = self.time.max(time);
         let is_compaction = matches!(command, Some(Command::Compact(_)));
