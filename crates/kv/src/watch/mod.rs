@@ -41,6 +41,8 @@ pub struct Watches<R: Rules = Strict> {
     rules: R,
     streams: BTreeMap<StreamId, Stream>,
     watches: BTreeMap<Name, Watch>,
+    /// Names that are taken without a watch.
+    ended: usize,
     /// Watches that have been told everything up to `seen`.
     current: Intervals<Name>,
     /// Watches that are behind, and read history.
@@ -98,6 +100,7 @@ impl<R: Rules> Watches<R> {
             rules,
             streams: BTreeMap::new(),
             watches: BTreeMap::new(),
+            ended: 0,
             current: Intervals::default(),
             behind: Intervals::default(),
             cursors: BTreeSet::new(),
@@ -125,6 +128,7 @@ impl<R: Rules> Watches<R> {
         for watch in closed.watches() {
             self.forget((stream, watch));
         }
+        self.ended -= closed.ended();
         self.ready.remove(&stream);
         self.asking.remove(&stream);
     }
@@ -149,13 +153,17 @@ impl<R: Rules> Watches<R> {
         Ok(())
     }
 
-    /// Ends a watch. One that does not exist stays silent, as with etcd.
+    /// Ends a watch. One that does not exist stays silent, and one that a compaction ended is
+    /// answered, as with etcd.
     pub fn cancel(&mut self, stream: StreamId, watch: WatchId) {
         let Some(open) = self.streams.get_mut(&stream) else { return };
-        if !open.remove(watch) {
+        if open.release(watch) {
+            self.ended -= 1;
+        } else if open.remove(watch) {
+            self.forget((stream, watch));
+        } else {
             return;
         }
-        self.forget((stream, watch));
         let cause = CancelCause::Asked { revision: self.seen };
         self.tell(stream, WatchResponse::Canceled { watch, cause });
         self.answer_progress(stream);
@@ -232,11 +240,12 @@ impl<R: Rules> Watches<R> {
         request: &WatchRequest,
     ) -> Result<WatchId, WatchRefusal> {
         let key = if request.key.is_empty() { &Bytes::from_static(b"\0") } else { &request.key };
-        let interval = Interval::new(key, &request.range_end).ok_or(WatchRefusal::EmptyRange)?;
+        // Of two faults, etcd names the revision.
         if request.start_revision < 0 {
             return Err(WatchRefusal::NegativeRevision);
         }
-        if self.limits.watches_max <= self.watches.len() {
+        let interval = Interval::new(key, &request.range_end).ok_or(WatchRefusal::EmptyRange)?;
+        if self.limits.watches_max <= self.watches.len() + self.ended {
             return Err(WatchRefusal::TooMany { watches_max: self.limits.watches_max });
         }
         let open = self.streams.get_mut(&stream).expect("watches begin on open streams");

@@ -96,7 +96,8 @@ impl<R: Rules> Watches<R> {
             let (stream, watch) = name;
             self.forget(name);
             let open = self.streams.get_mut(&stream).expect("a watch is on an open stream");
-            open.remove(watch);
+            open.end(watch);
+            self.ended += 1;
             let cause = CancelCause::Compacted { compacted };
             self.tell(stream, WatchResponse::Canceled { watch, cause });
         }

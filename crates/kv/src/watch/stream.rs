@@ -8,6 +8,8 @@ use super::types::{WatchId, WatchResponse};
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     watches: BTreeSet<WatchId>,
+    /// Those that a compaction ended. Their names stay taken until the client cancels them too.
+    ended: BTreeSet<WatchId>,
     /// Those whose cursors stand still until the client takes what waits here.
     stuck: BTreeSet<WatchId>,
     outbox: VecDeque<WatchResponse>,
@@ -29,13 +31,33 @@ impl Stream {
     /// Names a new watch: as asked for, or the next free number for 0. None if the name is taken.
     pub(super) fn admit(&mut self, asked: i64) -> Option<WatchId> {
         if asked != 0 {
-            return self.watches.insert(WatchId(asked)).then_some(WatchId(asked));
+            return self.admit_as(WatchId(asked)).then_some(WatchId(asked));
         }
-        while !self.watches.insert(WatchId(self.next)) {
+        while !self.admit_as(WatchId(self.next)) {
             self.next += 1;
         }
         self.next += 1;
         Some(WatchId(self.next - 1))
+    }
+
+    fn admit_as(&mut self, name: WatchId) -> bool {
+        !self.ended.contains(&name) && self.watches.insert(name)
+    }
+
+    /// A compaction ends a watch.
+    pub(super) fn end(&mut self, watch: WatchId) {
+        assert!(self.remove(watch), "what is ended was there");
+        self.ended.insert(watch);
+    }
+
+    /// Frees the name of a watch that a compaction ended. Whether it was one.
+    pub(super) fn release(&mut self, watch: WatchId) -> bool {
+        self.ended.remove(&watch)
+    }
+
+    /// How many names are taken without a watch.
+    pub(super) fn ended(&self) -> usize {
+        self.ended.len()
     }
 
     /// Forgets a watch. Whether there was one.

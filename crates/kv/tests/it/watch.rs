@@ -244,6 +244,7 @@ fn what_makes_no_sense_is_refused_in_band() {
     assert_eq!(refusal(&on("b", "a")), WatchRefusal::EmptyRange);
     assert_eq!(refusal(&on("b", "b")), WatchRefusal::EmptyRange);
     assert_eq!(refusal(&since("b", "", -1)), WatchRefusal::NegativeRevision);
+    assert_eq!(refusal(&since("b", "a", -1)), WatchRefusal::NegativeRevision);
 }
 
 #[test]
@@ -288,6 +289,46 @@ fn a_watch_below_the_compacted_revision_begins_and_ends() {
     world.put("k", "4");
     assert!(world.told(ONE).is_empty());
     assert_eq!(world.watches.count(), 1);
+}
+
+#[test]
+fn the_name_of_a_watch_that_a_compaction_ended_stays_taken_until_it_is_canceled() {
+    let limits = WatchLimits { watches_max: 2, ..WatchLimits::default() };
+    let mut world = World::with(limits, Strict);
+    for value in ["1", "2", "3"] {
+        world.put("k", value);
+    }
+    world.node.compact(4).expect("it can be compacted");
+    world.watch(ONE, &WatchRequest { id: 7, ..since("k", "", 3) });
+    world.catch_up();
+    world.told(ONE);
+    let again = WatchRequest { id: 7, ..on("k", "") };
+    let refused = WatchResponse::Refused { refusal: WatchRefusal::DuplicateId, revision: 4 };
+    assert_eq!(world.watch(ONE, &again), refused);
+    world.watch(TWO, &on("k", ""));
+    let refusal = WatchRefusal::TooMany { watches_max: 2 };
+    let refused = WatchResponse::Refused { refusal, revision: 4 };
+    assert_eq!(world.watch(TWO, &on("k", "")), refused, "a name that is taken counts");
+    world.watches.cancel(ONE, WatchId(7));
+    world.watches.cancel(ONE, WatchId(7));
+    let cause = CancelCause::Asked { revision: 4 };
+    assert_eq!(world.told(ONE), [WatchResponse::Canceled { watch: WatchId(7), cause }]);
+    let created = WatchResponse::Created { watch: WatchId(7), revision: 4 };
+    assert_eq!(world.watch(ONE, &again), created);
+}
+
+#[test]
+fn a_stream_that_closes_frees_the_names_it_took() {
+    let limits = WatchLimits { watches_max: 1, ..WatchLimits::default() };
+    let mut world = World::with(limits, Strict);
+    world.put("k", "1");
+    world.put("k", "2");
+    world.node.compact(3).expect("it can be compacted");
+    world.watch(ONE, &since("k", "", 2));
+    world.catch_up();
+    world.watches.close(ONE);
+    let created = WatchResponse::Created { watch: WatchId(0), revision: 3 };
+    assert_eq!(world.watch(TWO, &on("k", "")), created);
 }
 
 #[test]
