@@ -27,6 +27,7 @@ mod watch;
 
 pub use error::{ApiError, Code};
 pub use generated::{authpb, etcdserverpb, health, mvccpb, v3electionpb, v3lockpb};
+pub use request::check_txn;
 pub use response::Responder;
 
 /// Every message and service of the interface, as an encoded `google.protobuf.FileDescriptorSet`.

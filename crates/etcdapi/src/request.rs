@@ -2,8 +2,9 @@
 //!
 //! What cannot be represented is refused here, with etcd's words: an unknown sort option and an
 //! operation without content. Everything else about a request is for `quorate_kv::validate` to
-//! judge. A request with several faults may therefore be told of another one than etcd would name
-//! first; it is refused with the same code either way.
+//! judge. Of several faults of a transaction, [`check_txn`] finds the one that etcd names.
+
+mod faults;
 
 use bytes::Bytes;
 use quorate_kv as kv;
@@ -13,6 +14,8 @@ use crate::etcdserverpb as pb;
 use pb::compare::{CompareResult, CompareTarget, TargetUnion};
 use pb::range_request::{SortOrder, SortTarget};
 use pb::request_op::Request;
+
+pub use faults::check_txn;
 
 impl TryFrom<pb::RangeRequest> for kv::RangeRequest {
     type Error = ApiError;

@@ -241,6 +241,56 @@ fn an_empty_operation_is_refused_at_any_depth() {
     }
 }
 
+fn txn_of_puts(success: &[&pb::PutRequest], failure: &[&pb::PutRequest]) -> pb::TxnRequest {
+    let operations = |puts: &[&pb::PutRequest]| {
+        let requests = puts.iter().map(|&put| Some(Request::RequestPut(put.clone())));
+        requests.map(|request| pb::RequestOp { request }).collect()
+    };
+    pb::TxnRequest { compare: vec![], success: operations(success), failure: operations(failure) }
+}
+
+/// The orders were found by `cargo xtask versus-etcd --semantics`.
+#[test]
+fn of_several_faults_the_one_that_comes_first_is_named() {
+    let keyless = pb::PutRequest::default();
+    let sound = pb::PutRequest { key: "k".into(), ..Default::default() };
+    let valued = pb::PutRequest { value: "v".into(), ignore_value: true, ..sound.clone() };
+    let leased = pb::PutRequest { lease: 1, ignore_lease: true, ..sound.clone() };
+    let empty = pb::RequestOp { request: None };
+    let unsorted = pb::RangeRequest { key: "k".into(), sort_order: 9, ..Default::default() };
+    let unsorted = pb::RequestOp { request: Some(Request::RequestRange(unsorted)) };
+    let faults = [
+        (&keyless, ApiError::EmptyKey),
+        (&valued, ApiError::ValueProvided),
+        (&leased, ApiError::LeaseProvided),
+    ];
+    for (put, fault) in faults {
+        for later in [&empty, &unsorted] {
+            let mut txn = txn_of_puts(&[&sound, put], &[]);
+            txn.failure.push(later.clone());
+            assert_eq!(check_txn(&txn, 128), Err(fault));
+        }
+        let mut txn = txn_of_puts(&[], &[put]);
+        txn.success.push(empty.clone());
+        assert_eq!(check_txn(&txn, 128), Err(ApiError::KeyNotFound));
+        txn.compare.push(pb::Compare::default());
+        assert_eq!(check_txn(&txn, 128), Err(ApiError::EmptyKey), "comparisons come first");
+        assert_eq!(check_txn(&txn, 0), Err(ApiError::TooManyOperations), "lengths before all");
+    }
+    assert_eq!(check_txn(&txn_of_puts(&[&sound], &[&sound]), 1), Ok(()));
+}
+
+#[test]
+fn a_nested_transaction_is_checked_where_it_stands_with_what_is_left() {
+    let sound = pb::PutRequest { key: "k".into(), ..Default::default() };
+    let inner = Request::RequestTxn(txn_of_puts(&[&sound, &sound], &[]));
+    let mut txn = txn_of_puts(&[&sound], &[]);
+    txn.success.push(pb::RequestOp { request: Some(inner) });
+    txn.success.push(pb::RequestOp { request: None });
+    assert_eq!(check_txn(&txn, 5), Err(ApiError::KeyNotFound));
+    assert_eq!(check_txn(&txn, 4), Err(ApiError::TooManyOperations));
+}
+
 #[test]
 fn an_operand_that_is_absent_or_of_another_target_counts_as_nothing() {
     let targets = [

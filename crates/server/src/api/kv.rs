@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use prost::Message;
+use quorate_etcdapi::check_txn;
 use quorate_etcdapi::error::ApiError;
 use quorate_etcdapi::etcdserverpb as pb;
 use quorate_kv as kv;
@@ -64,6 +65,7 @@ impl KvService {
 
     async fn answer_txn(&self, request: pb::TxnRequest) -> Result<pb::TxnResponse, ApiError> {
         self.check_size(&request)?;
+        check_txn(&request, self.limits.txn_ops_max)?;
         let txn = kv::TxnRequest::try_from(request)?;
         kv::validate_txn(&txn, &self.limits, &kv::Strict)?;
         if txn.is_read_only() {
