@@ -123,10 +123,10 @@ fn put_candidate(canon: &mut Canon, candidate: &Candidate) {
         canon.index(report.withheld_upto);
         canon.number(u64::from(report.is_whole()));
     }
+    // Their values too: these votes are others', and on no disk of this node.
     canon.number(candidate.best.len() as u64);
-    for (&index, vote) in &candidate.best {
-        canon.index(index);
-        canon.ballot(vote.ballot);
+    for vote in candidate.best.values() {
+        canon.text(vote);
     }
 }
 
