@@ -178,7 +178,7 @@ impl Rule {
 
     /// The rules of Multi-Paxos, so that a test can break each in turn. The first ones are those of
     /// one decision, the last ones Raft's too.
-    pub const PAXOS: [Self; 22] = [
+    pub const PAXOS: [Self; 26] = [
         Self::AcceptWithoutPromise,
         Self::ForgetPromise,
         Self::PromiseBeforeDurable,
@@ -201,6 +201,10 @@ impl Rule {
         Self::DeliverUndurable,
         Self::SettleByIndex,
         Self::DisplaceWhenDeposed,
+        Self::ReuseConfirmation,
+        Self::LeadWithStalledDisk,
+        Self::EndlessTransfer,
+        Self::TakeWithoutBound,
     ];
 
     /// The rules of Raft, so that a test can break each in turn.

@@ -11,7 +11,7 @@ use crate::fault::{Check, Fault};
 use crate::script::Script;
 
 /// The script that catches each broken rule, and what it must say.
-const CATCHERS: [(Rule, &str, &str); 22] = [
+const CATCHERS: [(Rule, &str, &str); 26] = [
     (
         Rule::AcceptWithoutPromise,
         "paxos/a_vote_raises_the_promise",
@@ -105,6 +105,22 @@ const CATCHERS: [(Rule, &str, &str); 22] = [
         Rule::DisplaceWhenDeposed,
         "paxos/a_deposed_leader_does_not_know_how_its_proposal_ends",
         "outcome-is-true: n1 says",
+    ),
+    (Rule::ReuseConfirmation, "paxos/a_late_confirmation_confirms_nothing", "stale read: r2"),
+    (
+        Rule::LeadWithStalledDisk,
+        "shared/a_leader_with_a_stalled_disk_steps_down",
+        "expected n1 follower\n  but: n1 leader",
+    ),
+    (
+        Rule::EndlessTransfer,
+        "shared/a_transfer_to_nobody_times_out",
+        "expected outcome t1 = failed timed-out",
+    ),
+    (
+        Rule::TakeWithoutBound,
+        "shared/requests_beyond_the_bound_are_refused",
+        "expected outcome p4 = refused overloaded 3",
     ),
 ];
 
