@@ -8,8 +8,6 @@
 //! compacts ends no lease, so that no watch misses a revision that was written and compacted in
 //! one step.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::Store;
@@ -172,7 +170,7 @@ impl<R: Rules> Store<R> {
         self.state.leases -= 1;
         self.state.logical_bytes -= LEASE_BYTES;
         self.note_lease(id, None);
-        let keys: Vec<Arc<[u8]>> = self.leases.remove(id).into_iter().collect();
+        let keys = self.leases.remove(id);
         let left = usize::from(self.rules.breaks(Rule::RevokeLeavesKey));
         for key in keys.iter().take(keys.len().saturating_sub(left)) {
             self.delete_leased(key);

@@ -1,7 +1,7 @@
 //! The leases and the keys attached to them, in memory: by name, by deadline, by key.
 //!
 //! Nothing here is found by a scan: a grant, a renewal and an end cost a few searches, and an end
-//! what its keys cost. A lease takes about 100 bytes, an attached key about 100 and its own.
+//! what its keys cost. `cargo run --example lease_memory` tells what they take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::{ClusterTime, Lease, LeaseId, LeaseTtl};
 struct Held {
     ttl: LeaseTtl,
     deadline: ClusterTime,
-    keys: BTreeSet<Arc<[u8]>>,
 }
 
 /// All leases.
@@ -21,6 +20,8 @@ struct Held {
 pub(super) struct Leases {
     held: BTreeMap<LeaseId, Held>,
     by_deadline: BTreeSet<(ClusterTime, LeaseId)>,
+    /// Each lease with each of its keys. One set for all: most leases have one key or none.
+    keys: BTreeSet<(LeaseId, Arc<[u8]>)>,
     /// The keys that are attached to a lease, and to which.
     lease_of: BTreeMap<Arc<[u8]>, LeaseId>,
 }
@@ -37,13 +38,18 @@ pub(super) enum Move {
 impl Leases {
     /// The lease of this name.
     pub(super) fn find(&self, id: LeaseId) -> Option<Lease> {
-        let Held { ttl, deadline, .. } = self.held.get(&id)?;
+        let Held { ttl, deadline } = self.held.get(&id)?;
         Some(Lease { id, ttl: *ttl, deadline: *deadline })
     }
 
     /// The keys attached to a lease, in order.
     pub(super) fn keys(&self, id: LeaseId) -> impl Iterator<Item = &[u8]> {
-        self.held.get(&id).into_iter().flat_map(|held| &held.keys).map(|key| &**key)
+        self.attached(id).map(|key| &**key)
+    }
+
+    fn attached(&self, id: LeaseId) -> impl Iterator<Item = &Arc<[u8]>> {
+        let from_first = self.keys.range((id, Arc::default())..);
+        from_first.take_while(move |(lease, _)| *lease == id).map(|(_, key)| key)
     }
 
     /// All leases, by name.
@@ -59,7 +65,7 @@ impl Leases {
     /// Takes in a lease that is new here, without keys.
     pub(super) fn insert(&mut self, lease: Lease) {
         let Lease { id, ttl, deadline } = lease;
-        let before = self.held.insert(id, Held { ttl, deadline, keys: BTreeSet::new() });
+        let before = self.held.insert(id, Held { ttl, deadline });
         assert!(before.is_none(), "a lease is granted once");
         self.by_deadline.insert((deadline, id));
     }
@@ -74,11 +80,13 @@ impl Leases {
     }
 
     /// Takes out a lease that is held. Returns its keys, in order.
-    pub(super) fn remove(&mut self, id: LeaseId) -> BTreeSet<Arc<[u8]>> {
-        let Held { deadline, keys, .. } = self.held.remove(&id).expect("a lease that ends is held");
+    pub(super) fn remove(&mut self, id: LeaseId) -> Vec<Arc<[u8]>> {
+        let Held { deadline, .. } = self.held.remove(&id).expect("a lease that ends is held");
         let was_listed = self.by_deadline.remove(&(deadline, id));
         assert!(was_listed, "every lease is listed by its deadline");
+        let keys: Vec<_> = self.attached(id).cloned().collect();
         for key in &keys {
+            self.keys.remove(&(id, Arc::clone(key)));
             if self.lease_of.get(key) == Some(&id) {
                 self.lease_of.remove(key);
             }
@@ -94,10 +102,8 @@ impl Leases {
         }
         let key = match before {
             Some((key, before)) => {
-                if how == Move::Leaves
-                    && let Some(held) = self.held.get_mut(&before)
-                {
-                    held.keys.remove(&key);
+                if how == Move::Leaves {
+                    self.keys.remove(&(before, Arc::clone(&key)));
                 }
                 key
             }
@@ -107,9 +113,7 @@ impl Leases {
             self.lease_of.remove(&key);
             return;
         }
-        if let Some(held) = self.held.get_mut(&lease) {
-            held.keys.insert(Arc::clone(&key));
-        }
+        self.keys.insert((lease, Arc::clone(&key)));
         self.lease_of.insert(key, lease);
     }
 }
@@ -139,8 +143,10 @@ impl Attachments {
     pub(super) fn join(self, leases: &mut Leases) -> Result<(), LeaseId> {
         assert!(leases.lease_of.is_empty(), "keys are attached once");
         for (key, lease) in &self.lease_of {
-            let held = leases.held.get_mut(lease).ok_or(*lease)?;
-            held.keys.insert(Arc::clone(key));
+            if !leases.held.contains_key(lease) {
+                return Err(*lease);
+            }
+            leases.keys.insert((*lease, Arc::clone(key)));
         }
         leases.lease_of = self.lease_of;
         Ok(())

@@ -13,6 +13,7 @@ use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadRes
 
 use crate::node::End;
 use crate::snapshots::lagging;
+use crate::watching::{told, watch_everything};
 use crate::world::{World, setup};
 
 fn ttl(seconds: i64) -> LeaseTtl {
@@ -81,6 +82,18 @@ fn a_lease_is_over_at_its_time_though_nothing_else_happens() {
     let before = applied(&mut world, 1);
     world.run_millis(5_000);
     assert_eq!(applied(&mut world, 1), before, "without leases the clock may stand");
+}
+
+#[test]
+fn watches_are_told_of_what_a_lease_takes_with_it() {
+    let mut world = World::new(3, &setup());
+    world.lead(1);
+    grant(&mut world, 1, 7, 2);
+    attach(&mut world, 1, "a", 7);
+    attach(&mut world, 1, "b", 7);
+    watch_everything(&mut world, 3, 4);
+    world.run_millis(2_500);
+    assert_eq!(told(&mut world, 3), [4, 4], "two deletions in one revision");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::world::{World, setup};
 const STREAM: StreamId = StreamId(1);
 
 /// The revisions of the changes that a node's watches were told.
-fn told(world: &mut World, id: u64) -> Vec<i64> {
+pub(crate) fn told(world: &mut World, id: u64) -> Vec<i64> {
     let mut revisions = Vec::new();
     loop {
         let taken = world.node(id).running().applying.watches().take(STREAM, usize::MAX);
@@ -24,7 +24,7 @@ fn told(world: &mut World, id: u64) -> Vec<i64> {
     }
 }
 
-fn watch_everything(world: &mut World, id: u64, start_revision: i64) {
+pub(crate) fn watch_everything(world: &mut World, id: u64, start_revision: i64) {
     let now = world.now;
     let applying = &mut world.node(id).running().applying;
     applying.watches().open(STREAM);

@@ -101,6 +101,28 @@ fn the_bytes_of_a_value_are_frozen() {
     assert!(parse_checkpoint(&buffer).is_ok_and(|found| found == checkpoint()));
 }
 
+#[test]
+fn the_bytes_of_a_lease_are_frozen_and_any_flipped_bit_is_noticed() {
+    let golden: Vec<&str> = include_str!("../../tests/golden/map-leases-v1.hex")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    let ttl = quorate_kv::LeaseTtl::new(60).expect("in bounds");
+    let lease = Lease { id: LeaseId(-2), ttl, deadline: ClusterTime(6) };
+    let key = lease_key_of(lease.id);
+    let mut buffer = BytesMut::new();
+    encode_checked(&key, &mut buffer, |out| encode_lease(&lease, out));
+    assert_eq!([hex(&key), hex(&buffer)], golden[..]);
+    assert!(matches!(parse_lease(key, &buffer, &Strict), Ok(found) if found == lease));
+    for bit in 0..buffer.len() * 8 {
+        let mut flipped = buffer.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let parsed = parse_lease(key, &flipped, &Strict);
+        assert!(matches!(parsed, Err(Failure::Content(MapError::BadLease(LeaseId(-2))))), "{bit}");
+    }
+    assert!(parse_lease(lease_key_of(LeaseId(3)), &buffer, &Strict).is_err(), "another key");
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {

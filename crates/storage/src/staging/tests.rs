@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use quorate_consensus::{Ballot, ClusterTime, Index, Members};
-use quorate_kv::{LeaseId, LogPosition, RecordKind, StateHash};
+use quorate_kv::{Lease, LeaseId, LeaseTtl, LogPosition, RecordKind, StateHash};
 
 use super::*;
 use crate::sim_disk::SimDisk;
@@ -123,6 +123,41 @@ fn a_snapshot_that_is_not_what_was_promised_is_refused() {
     installer.stores.horizon.map_reaches(Index(9));
     assert_eq!(installer.activate(&meta(9)).err(), Some(InstallError::NotStaged));
     receive(&list, &promised).expect("the next attempt is a new one");
+}
+
+#[test]
+fn leases_come_after_the_records_and_are_compared_too() {
+    let disk = SimDisk::new();
+    let installer = installer(&disk);
+    let all = records(3);
+    let list: Vec<_> = all.clone().into_iter().collect();
+    let lease = |id| Lease {
+        id: LeaseId(id),
+        ttl: LeaseTtl::new(10).expect("in bounds"),
+        deadline: quorate_kv::ClusterTime(5),
+    };
+    let leases = [lease(-3), lease(1), lease(2)];
+    let promised = Checkpoint {
+        leases: 3,
+        lease_hash: leases.iter().fold(ContentHash(0), |sum, lease| sum.plus(lease.hash())),
+        ..checkpoint(9, &all)
+    };
+    let receive = |leases: &[Lease]| {
+        let mut staging = installer.begin(&meta(9))?;
+        staging.add(&list)?;
+        for piece in leases.chunks(2) {
+            staging.add_leases(piece)?;
+        }
+        staging.finish(&promised)
+    };
+    let count = OpenError::WrongLeaseCount { expected: 3, found: 2 };
+    assert_eq!(receive(&leases[..2]), Err(InstallError::Mismatch(count)));
+    let mismatch = receive(&[lease(-3), lease(1), lease(3)]);
+    assert!(matches!(mismatch, Err(InstallError::Mismatch(OpenError::WrongLeases { .. }))));
+    receive(&leases).expect("these were promised");
+    installer.stores.horizon.map_reaches(Index(9));
+    let map = installer.activate(&meta(9)).expect("it is staged");
+    assert_eq!(map.leases(LeaseId::FIRST, 9), Ok(leases.to_vec()));
 }
 
 #[test]
