@@ -3,7 +3,9 @@
 //! Committed entries come in, answers go out. Between two entries it serves released reads, slices
 //! of large ranges, and snapshots for peers.
 
-use core::time::Duration;
+mod leasing;
+mod pieces;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -11,13 +13,12 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Checkpoint, Chunk, Command, CommandError, CommitId, Context, Damage, LeaseRenewResponse,
-    LogPosition, NodeTime, RangeRequest, Response, SnapshotPlace, Step, Store, StreamId,
+    Command, CommitId, Context, Damage, LogPosition, NodeTime, Response, Step, Store, StreamId,
     WatchLimits, WatchRequest, Watches,
 };
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
-use crate::backups::{BackupId, Backups};
+use crate::backups::Backups;
 use crate::compaction::{CommitPolicy, Compaction};
 use crate::counts::Counts;
 use crate::incoming::{Incoming, Reaction};
@@ -25,9 +26,9 @@ use crate::meta::{members_to_bytes, meta_of};
 use crate::ordering_io::LeaseClock;
 use crate::outgoing::Outgoing;
 use crate::reading::{Moment, ReadRequest, Reading};
-use crate::request::{KeptAlive, Ticket, Waiters};
+use crate::request::{Ticket, Waiters};
 use crate::rules::{Rule, Rules, Strict};
-use crate::streams::{RangeId, RangePiece, RangeStreams};
+use crate::streams::RangeStreams;
 
 /// The applying half of one node.
 pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
@@ -204,22 +205,6 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         Ok(())
     }
 
-    fn answer_renewals(&mut self, tickets: Vec<Ticket>, renewal: LeaseRenewResponse) {
-        let LeaseRenewResponse { revision, renewed } = renewal;
-        assert!(tickets.len() == renewed.len(), "each lease has one who waits for it");
-        for (ticket, ttl) in tickets.into_iter().zip(renewed) {
-            self.answer(ticket, Answer::KeptAlive(KeptAlive { revision, ttl }));
-        }
-    }
-
-    /// The cluster's time, as far as this node can tell: what has passed since the last entry that
-    /// moved the state machine's clock counts, as it does where a leader is at work.
-    fn cluster_time(&self, now: Instant) -> quorate_kv::ClusterTime {
-        let elapsed = self.clock_moved_at.map_or(Duration::ZERO, |at| now.since(at));
-        let stamp = quorate_consensus::ClusterTime(self.store.now().0);
-        quorate_kv::ClusterTime(stamp.after(elapsed).0)
-    }
-
     /// A read that may be served once `at` is applied.
     pub fn read(&mut self, ticket: Ticket, request: ReadRequest, at: Index, deadline: Instant) {
         self.reading.admit(ticket, request, at, deadline);
@@ -260,38 +245,6 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             SnapshotMessage::Aborted { transfer } => self.on_aborted(from, transfer),
         }
         Ok(())
-    }
-
-    /// Begins a range whose answer is taken piece by piece, all at one revision.
-    pub fn begin_range(&mut self, request: RangeRequest) -> Result<RangeId, CommandError> {
-        self.streams.begin(request, &mut self.store)
-    }
-
-    /// The next piece; none if the range is over, because the state machine was replaced.
-    pub fn range_piece(&mut self, id: RangeId) -> Result<Option<RangePiece>, Damage> {
-        self.streams.piece(id, &self.store)
-    }
-
-    /// The client has all it wants.
-    pub fn end_range(&mut self, id: RangeId) {
-        self.has_compaction_work |= self.streams.end(id, &mut self.store);
-    }
-
-    /// A client wants the state as it is now, piece by piece. It holds compaction back until
-    /// [`Applying::end_backup`].
-    pub fn begin_backup(&mut self) -> (BackupId, Checkpoint) {
-        self.backups.begin(&mut self.store)
-    }
-
-    /// The piece of a backup that begins there; none if the backup is over, because the state
-    /// machine was replaced.
-    pub fn backup_piece(&self, id: BackupId, from: SnapshotPlace) -> Result<Option<Chunk>, Damage> {
-        self.backups.piece(id, from, &self.store)
-    }
-
-    /// The client has all it wants.
-    pub fn end_backup(&mut self, id: BackupId) {
-        self.has_compaction_work |= self.backups.end(id, &mut self.store);
     }
 
     fn on_offer(&mut self, now: Instant, from: NodeId, transfer: TransferId, meta: Meta) {
@@ -491,18 +444,6 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         if wish != self.wish_told {
             self.effects.notes.push(Note::Wish(wish.as_ref().map(encode_command)));
             self.wish_told = wish;
-        }
-    }
-
-    /// Before the position is told at which it is so: see [`crate::ticking`].
-    fn tell_leases(&mut self) {
-        let clock = self.store.next_lease_deadline().map(|next| LeaseClock {
-            now: quorate_consensus::ClusterTime(self.store.now().0),
-            next: quorate_consensus::ClusterTime(next.0),
-        });
-        if clock != self.leases_told {
-            self.leases_told = clock;
-            self.effects.notes.push(Note::Leases(clock));
         }
     }
 

@@ -1,0 +1,42 @@
+//! What leases ask of the applying half: answers to renewals, and the cluster's time.
+
+use core::time::Duration;
+
+use quorate_consensus::{ClusterTime, Instant};
+use quorate_kv::LeaseRenewResponse;
+
+use super::Applying;
+use crate::applying_io::{Answer, Note};
+use crate::ordering_io::LeaseClock;
+use crate::request::{KeptAlive, Ticket};
+use crate::rules::Rules;
+
+impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
+    pub(super) fn answer_renewals(&mut self, tickets: Vec<Ticket>, renewal: LeaseRenewResponse) {
+        let LeaseRenewResponse { revision, renewed } = renewal;
+        assert!(tickets.len() == renewed.len(), "each lease has one who waits for it");
+        for (ticket, ttl) in tickets.into_iter().zip(renewed) {
+            self.answer(ticket, Answer::KeptAlive(KeptAlive { revision, ttl }));
+        }
+    }
+
+    /// The cluster's time, as far as this node can tell: what has passed since the last entry that
+    /// moved the state machine's clock counts, as it does where a leader is at work.
+    pub(super) fn cluster_time(&self, now: Instant) -> quorate_kv::ClusterTime {
+        let elapsed = self.clock_moved_at.map_or(Duration::ZERO, |at| now.since(at));
+        let stamp = ClusterTime(self.store.now().0);
+        quorate_kv::ClusterTime(stamp.after(elapsed).0)
+    }
+
+    /// Before the position is told at which it is so: see [`crate::ticking`].
+    pub(super) fn tell_leases(&mut self) {
+        let clock = self.store.next_lease_deadline().map(|next| LeaseClock {
+            now: ClusterTime(self.store.now().0),
+            next: ClusterTime(next.0),
+        });
+        if clock != self.leases_told {
+            self.leases_told = clock;
+            self.effects.notes.push(Note::Leases(clock));
+        }
+    }
+}
