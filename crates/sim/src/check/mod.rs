@@ -5,23 +5,26 @@
 //! nobody blamed.
 
 pub mod history;
+mod led;
 
 use core::fmt;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use quorate_consensus::invariants::{Claims, Invariant, Invariants};
 use quorate_consensus::{
-    Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Summary, WriteBatch,
+    Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Role, Summary, WriteBatch,
     WriteId,
 };
-use quorate_kv::{StateHash, StreamId, WatchLimits, WatchResponse};
+use quorate_kv::{ClusterTime, StateHash, StreamId, WatchLimits, WatchResponse};
 use quorate_replica::Ticket;
 
 use crate::clients::{Ask, End, StreamWord};
 use crate::protocol::Protocol;
 use crate::watched::Passed;
 use history::{History, Tally};
+use led::LedClock;
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub(crate) struct Checks<P: Protocol> {
     violation: Option<Violation>,
     invariants: Invariants,
     history: History,
+    led: LedClock,
     /// The state's hash behind each entry that anyone has applied.
     hashes: BTreeMap<Index, StateHash>,
     /// The last entry that the history was told.
@@ -77,6 +81,7 @@ impl<P: Protocol> Checks<P> {
             violation: None,
             invariants: Invariants::new(P::Engine::ORDER),
             history: History::searching(searched).with_watch_limits(limits),
+            led: LedClock::default(),
             hashes: BTreeMap::new(),
             told: Index::ZERO,
             counts: BTreeMap::new(),
@@ -138,6 +143,23 @@ impl<P: Protocol> Checks<P> {
         }
     }
 
+    /// Time has come to this moment.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        self.led.advance(now);
+        self.history.on_led(self.led.reading());
+    }
+
+    /// A node's clock runs at another rate from now on, in millionths.
+    pub(crate) fn on_rate(&mut self, node: NodeId, rate: u64) {
+        self.led.on_rate(node, rate);
+    }
+
+    /// A node's clock jumps ahead.
+    pub(crate) fn on_jump(&mut self, node: NodeId, by: Duration) {
+        self.led.on_jump(node, by);
+        self.history.on_led(self.led.reading());
+    }
+
     /// The run is over: makes the checks that were put off.
     pub(crate) fn finish(&mut self) {
         let verdict = self.history.finish();
@@ -172,6 +194,7 @@ impl<P: Protocol> Checks<P> {
     pub(crate) fn on_stopped(&mut self, node: NodeId) {
         let verdict = self.invariants.on_crash(node, None);
         self.judge(verdict);
+        self.led.on_following(node);
         self.history.on_node_gone(node);
     }
 
@@ -212,6 +235,11 @@ impl<P: Protocol> Checks<P> {
 
     /// The state of the engine after a drain.
     pub(crate) fn on_step(&mut self, node: NodeId, now: &Summary) {
+        if now.role == Role::Leader {
+            self.led.on_leading(node);
+        } else {
+            self.led.on_following(node);
+        }
         let verdict = self.invariants.on_step(node, now);
         self.judge(verdict);
     }
@@ -240,7 +268,8 @@ impl<P: Protocol> Checks<P> {
         self.judge(verdict);
         if entry.index == self.told.next() {
             self.told = entry.index;
-            let verdict = self.history.on_commit(entry.index, command_of(entry));
+            let time = ClusterTime(entry.time.0);
+            let verdict = self.history.on_entry(entry.index, time, command_of(entry));
             self.judge_history(verdict);
         }
     }
@@ -290,8 +319,12 @@ impl<P: Protocol> Checks<P> {
         self.history.watching().on_full(stream);
     }
 
-    /// What one of these nodes owes to a client that watches, now that nothing happens any more.
+    /// What is owed to clients of these nodes that watch or held leases, now that nothing happens
+    /// any more.
     pub(crate) fn owed(&mut self, nodes: &BTreeSet<NodeId>) -> Option<String> {
+        if let Some(lease) = self.history.held_lease() {
+            return Some(format!("{lease:?} is not over"));
+        }
         self.history.watching().owed(nodes)
     }
 

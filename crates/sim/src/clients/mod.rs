@@ -5,6 +5,7 @@
 //! how many draws others made, so that operations can be left out one by one.
 
 mod client;
+mod leasing;
 mod operation;
 mod plan;
 mod shape;
@@ -13,7 +14,7 @@ mod watching;
 use std::collections::BTreeSet;
 
 use quorate_consensus::{Instant, NodeId};
-use quorate_kv::Command;
+use quorate_kv::{Command, LeaseId};
 use quorate_replica::{Answer, Ending, ReadRequest, Ticket};
 
 pub use operation::{NoOperation, OperationId};
@@ -32,6 +33,8 @@ pub enum Ask {
     Linearizable(ReadRequest),
     /// To read what this node has applied.
     Serializable(ReadRequest),
+    /// To keep a lease alive, in the log.
+    KeepAlive(LeaseId),
     /// To hand leadership over. Not drawn by clients: the operator asks it.
     Transfer(NodeId),
 }

@@ -40,11 +40,23 @@ pub enum Kind {
     Revision,
     /// Forget history.
     Compact,
+    /// Begin a lease.
+    Grant,
+    /// Put a key that all clients share, on a lease.
+    PutLeased,
+    /// Keep a lease alive.
+    KeepAlive,
+    /// End a lease.
+    Revoke,
+    /// Ask how long a lease has left.
+    TimeToLive,
+    /// Ask which leases there are.
+    Leases,
 }
 
 impl Kind {
     /// Every kind, with how often it is drawn where it is on.
-    pub const ALL: [(Self, u32); 12] = [
+    pub const ALL: [(Self, u32); 18] = [
         (Self::Put, 24),
         (Self::PutOwn, 8),
         (Self::DeleteOwn, 4),
@@ -57,6 +69,12 @@ impl Kind {
         (Self::OldRange, 4),
         (Self::Revision, 1),
         (Self::Compact, 1),
+        (Self::Grant, 3),
+        (Self::PutLeased, 6),
+        (Self::KeepAlive, 8),
+        (Self::Revoke, 1),
+        (Self::TimeToLive, 2),
+        (Self::Leases, 1),
     ];
 }
 
@@ -69,6 +87,12 @@ impl Mix {
     pub fn new(weights: Vec<(Kind, u32)>) -> Self {
         assert!(weights.iter().any(|(_, weight)| 0 < *weight), "there is nothing to ask");
         Self(weights)
+    }
+
+    /// The same, of some kinds only; at least one of them has a weight above zero.
+    #[must_use]
+    pub fn only(self, is_wanted: impl Fn(Kind) -> bool) -> Self {
+        Self::new(self.0.into_iter().filter(|(kind, _)| is_wanted(*kind)).collect())
     }
 
     /// The kind at this place of [`Self::total`].

@@ -3,7 +3,7 @@
 //! Every command carries the name of its operation in a value, a compare or the end of a range,
 //! so that no two commands of a run have the same bytes and each can be told in the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use quorate_kv::{
@@ -21,6 +21,9 @@ use crate::draws::{Chance, Draws, Site};
 /// How deeply drawn transactions are nested, the outermost counted.
 const DEPTH_MAX: u32 = 3;
 
+/// How many leases a client remembers.
+const LEASES_KNOWN: usize = 4;
+
 /// What a client has learned.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -30,6 +33,8 @@ pub(super) struct Known {
     seen: BTreeMap<Bytes, (Bytes, i64)>,
     /// The key of its own that it put last and has not deleted.
     own: Option<Bytes>,
+    /// The leases that it heard of last.
+    pub(super) leases: VecDeque<LeaseId>,
 }
 
 impl Known {
@@ -42,6 +47,9 @@ impl Known {
             }
             Answer::Read(Ok(ReadResponse::Txn(txn))) => self.learn_txn(txn),
             Answer::Read(Ok(ReadResponse::Revision(revision))) => self.learn_revision(*revision),
+            Answer::Read(Ok(ReadResponse::Leases(list))) => {
+                list.ids.iter().rev().take(LEASES_KNOWN).for_each(|id| self.learn_lease(*id));
+            }
             Answer::KeptAlive(kept) => self.learn_revision(kept.revision),
             Answer::Read(_) | Answer::Command(Err(_)) | Answer::Behind => {}
         }
@@ -53,7 +61,10 @@ impl Known {
             Response::DeleteRange(delete) => self.learn_revision(delete.revision),
             Response::Txn(txn) => self.learn_txn(txn),
             Response::Compact(compact) => self.learn_revision(compact.revision),
-            Response::LeaseGrant(grant) => self.learn_revision(grant.revision),
+            Response::LeaseGrant(grant) => {
+                self.learn_revision(grant.revision);
+                self.learn_lease(grant.id);
+            }
             Response::LeaseRevoke(revoke) => self.learn_revision(revoke.revision),
             Response::LeaseRenew(renew) => self.learn_revision(renew.revision),
             Response::SetQuota | Response::Publish | Response::Advance => {}
@@ -66,6 +77,13 @@ impl Known {
             if let ResponseOp::Range(range) = response {
                 self.learn_all(&range.kvs);
             }
+        }
+    }
+
+    fn learn_lease(&mut self, id: LeaseId) {
+        if !self.leases.contains(&id) {
+            self.leases.truncate(LEASES_KNOWN - 1);
+            self.leases.push_front(id);
         }
     }
 
@@ -121,6 +139,12 @@ impl Shape<'_> {
             Kind::OldRange => self.read(ReadRequest::Range(self.old_range(known))),
             Kind::Revision => self.read(ReadRequest::Revision),
             Kind::Compact => Ask::Command(self.compact(known, compactions)),
+            Kind::Grant => Ask::Command(self.grant()),
+            Kind::PutLeased => Ask::Command(self.put_leased(known)),
+            Kind::KeepAlive => self.keep_alive(known),
+            Kind::Revoke => Ask::Command(self.revoke(known)),
+            Kind::TimeToLive => self.time_to_live(known),
+            Kind::Leases => Ask::Linearizable(ReadRequest::Leases),
         };
         if let Ask::Command(command) = &ask {
             let checked = validate(command, &Limits::default());
@@ -376,7 +400,7 @@ impl Shape<'_> {
     }
 
     /// A value that nothing else has.
-    fn value(self, part: u64) -> Bytes {
+    pub(super) fn value(self, part: u64) -> Bytes {
         let mut value = format!("{}/{part}", self.operation).into_bytes();
         let longest = u64::from(self.plan.value_bytes_max).max(value.len() as u64);
         let extra = self.below(part, 40, longest - value.len() as u64 + 1);
@@ -392,7 +416,7 @@ impl Shape<'_> {
         [u64::from(self.operation.client()), u64::from(self.shape), part, what]
     }
 
-    fn below(self, part: u64, what: u64, bound: u64) -> u64 {
+    pub(super) fn below(self, part: u64, what: u64, bound: u64) -> u64 {
         self.draws.below(SHAPE, self.keys(part, what), bound)
     }
 
@@ -400,7 +424,7 @@ impl Shape<'_> {
         self.below(part, what, bound).cast_signed()
     }
 
-    fn happens(self, part: u64, what: u64, chance: Chance) -> bool {
+    pub(super) fn happens(self, part: u64, what: u64, chance: Chance) -> bool {
         self.draws.happens(SHAPE, self.keys(part, what), chance)
     }
 

@@ -281,6 +281,7 @@ impl<P: Protocol> World<P> {
             }
             Ask::Linearizable(read) => (Some(read), Some(OrderingInput::Read { ticket })),
             Ask::Serializable(read) => (Some(read), None),
+            Ask::KeepAlive(lease) => (None, Some(OrderingInput::Renew { ticket, lease })),
             Ask::Transfer(to) => (None, Some(OrderingInput::Transfer { ticket, to })),
         };
         let earlier = running.open.insert(ticket, Open { is_compaction, read: read.map(Box::new) });
@@ -327,6 +328,7 @@ fn what_of(ask: &Ask) -> &'static str {
         Ask::Command(_) => "a write",
         Ask::Linearizable(_) => "a read",
         Ask::Serializable(_) => "a local read",
+        Ask::KeepAlive(_) => "a lease kept alive",
         Ask::Transfer(_) => "a transfer",
     }
 }

@@ -164,6 +164,7 @@ impl<P: Protocol> World<P> {
     /// Has a node's clock run at another rate from now on.
     pub fn set_rate(&mut self, node: NodeId, rate: super::clock::Rate) {
         let now = self.now;
+        self.checks.on_rate(node, rate.0);
         let it = self.node_mut(node);
         it.rate = rate;
         if let Some(running) = it.running.as_deref_mut() {
@@ -175,6 +176,7 @@ impl<P: Protocol> World<P> {
     /// Has a node's clock jump ahead.
     pub fn jump(&mut self, node: NodeId, by: Duration) {
         let now = self.now;
+        self.checks.on_jump(node, by);
         if let Some(running) = self.node_mut(node).running.as_deref_mut() {
             running.clock.jump(now, by);
             self.schedule_halves(node);

@@ -183,6 +183,7 @@ impl<P: Protocol> World<P> {
         let Some((at, event)) = self.queue.pop() else { return false };
         assert!(self.now <= at, "time never goes back");
         self.now = at;
+        self.checks.on_time(at.instant());
         self.happen(event);
         true
     }

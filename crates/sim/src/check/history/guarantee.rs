@@ -43,11 +43,18 @@ pub enum Guarantee {
     WatchTellsTruth,
     /// No watch is refused or ended but for a reason that holds.
     WatchEndsForReason,
+    /// A lease lives its whole time from the last request that was acknowledged for it, not
+    /// counting time without a leader.
+    LeaseNotEarly,
+    /// What is over or revoked is not said to live, and not kept alive.
+    LeaseStaysOver,
+    /// A lease that lives is said to live, and with the time it was granted.
+    LeaseAsGranted,
 }
 
 impl Guarantee {
     /// Every promise.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::OneOutcome,
         Self::CommittedAsAsked,
         Self::RefusedMeansNever,
@@ -66,6 +73,9 @@ impl Guarantee {
         Self::WatchAsAsked,
         Self::WatchTellsTruth,
         Self::WatchEndsForReason,
+        Self::LeaseNotEarly,
+        Self::LeaseStaysOver,
+        Self::LeaseAsGranted,
     ];
 
     /// What every response with changes is looked at for.
@@ -101,6 +111,9 @@ impl Guarantee {
             Self::WatchAsAsked => "watch-as-asked",
             Self::WatchTellsTruth => "watch-tells-truth",
             Self::WatchEndsForReason => "watch-ends-for-reason",
+            Self::LeaseNotEarly => "lease-not-early",
+            Self::LeaseStaysOver => "lease-stays-over",
+            Self::LeaseAsGranted => "lease-as-granted",
         }
     }
 }

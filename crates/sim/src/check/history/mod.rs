@@ -8,6 +8,8 @@
 
 mod commands;
 mod guarantee;
+mod leases;
+mod leasing;
 pub mod observed;
 mod project;
 pub mod search;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Index, Instant, NodeId};
-use quorate_kv::{Command, CommandError, WatchLimits};
+use quorate_kv::{ClusterTime, Command, CommandError, LeaseId, WatchLimits};
 use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse, Ticket};
 
 pub use guarantee::{Guarantee, Violation};
@@ -30,6 +32,7 @@ pub use windows::Searched;
 
 use crate::clients::{Ask, End};
 use commands::{Commands, Committed, Expected, Unfounded};
+use leases::{Leases, Since};
 use truth::{Place, Truth, Unexplained};
 use watching::Watching;
 use windows::{Extent, Impossible, Windows};
@@ -39,8 +42,8 @@ use windows::{Extent, Impossible, Windows};
 struct Open {
     node: NodeId,
     asked: Instant,
-    /// The last committed entry when it was asked.
-    asked_after: Index,
+    /// The last committed entry when it was asked, and the time that was counted.
+    since: Since,
     /// Where an answer may not be older than: what was acknowledged to anyone, and what the node
     /// itself had answered.
     floor: Place,
@@ -54,6 +57,7 @@ enum Asked {
     Command { bytes: Bytes, command: Command },
     Linearizable(ReadRequest),
     Serializable(ReadRequest),
+    KeepAlive(LeaseId),
     Transfer,
 }
 
@@ -65,6 +69,7 @@ pub struct History {
     truth: Truth,
     windows: Windows,
     watching: Watching,
+    leases: Leases,
     committed: Index,
     /// The newest state that an answer has shown.
     floor: Place,
@@ -93,6 +98,7 @@ impl History {
             truth: Truth::new(),
             windows: Windows::new(keys),
             watching: Watching::new(WatchLimits::default()),
+            leases: Leases::default(),
             committed: Index::ZERO,
             floor: Place::default(),
             node_floors: BTreeMap::new(),
@@ -132,6 +138,7 @@ impl History {
             (Guarantee::Linearizable, self.searched().windows),
         ];
         let counts = counts.into_iter().map(|(guarantee, count)| (guarantee.name(), count));
+        let counts = counts.chain(self.leases.counts());
         counts.chain(self.watching.counts().iter().map(|(name, count)| (*name, *count))).collect()
     }
 
@@ -165,12 +172,16 @@ impl History {
                 Asked::Linearizable(request.clone())
             }
             Ask::Serializable(request) => Asked::Serializable(request.clone()),
+            Ask::KeepAlive(id) => {
+                self.leases.on_wanted(*id);
+                Asked::KeepAlive(*id)
+            }
             Ask::Transfer(_) => Asked::Transfer,
         };
         let open = Open {
             node,
             asked: now,
-            asked_after: self.committed,
+            since: self.leases.now(self.committed),
             floor: self.floor,
             node_floor: self.node_floors.get(&node).copied().unwrap_or_default(),
             what,
@@ -183,17 +194,30 @@ impl History {
     /// An entry was committed, with these bytes of a command or with none. Each index is told
     /// once, in order, as soon as any node learns of it, and before any answer of it.
     pub fn on_commit(&mut self, index: Index, command: Option<&Bytes>) -> Result<(), Violation> {
+        self.on_entry(index, ClusterTime::default(), command)
+    }
+
+    /// The same, where the entry has this stamp.
+    pub fn on_entry(
+        &mut self,
+        index: Index,
+        time: ClusterTime,
+        command: Option<&Bytes>,
+    ) -> Result<(), Violation> {
         assert!(self.committed < index, "entries are told in order, each once");
         self.committed = index;
-        let Some(bytes) = command else { return Ok(()) };
         let as_asked =
             |evidence| Violation { guarantee: Guarantee::CommittedAsAsked, ticket: None, evidence };
-        let Ok(command) = decode_command(bytes.clone()) else {
+        let Ok(decoded) = command.map(|bytes| decode_command(bytes.clone())).transpose() else {
             return Err(as_asked(format!("entry {index} is no command")));
         };
-        let expected = self.truth.commit(&command);
+        let (expired, expected) = self.truth.commit(time, decoded.as_ref());
         let now = self.truth.now();
         self.watching.on_commit(self.truth.changed(), now.revision, now.compacted);
+        self.leases.on_commit(index, &expired, decoded.as_ref().zip(expected.as_ref()))?;
+        let (Some(bytes), Some(command), Some(expected)) = (command, decoded, expected) else {
+            return Ok(());
+        };
         if is_internal(&command) {
             return Ok(());
         }
@@ -224,6 +248,7 @@ impl History {
             Asked::Linearizable(read) | Asked::Serializable(read) => {
                 self.on_read_end(ticket, &open, read, end)
             }
+            Asked::KeepAlive(id) => self.on_keep_alive_end(ticket, &open, *id, end),
         }
     }
 
@@ -277,12 +302,12 @@ impl History {
     ) -> Result<(), Violation> {
         let committed = self
             .commands
-            .on_answer(bytes, answer, open.asked_after)
+            .on_answer(bytes, answer, open.since.index)
             .map_err(|why| violation_of_command(ticket, answer, why))?;
         self.tally.acknowledged += 1;
         self.tally.declined += u64::from(answer.is_err());
         self.show(open.node, committed.place);
-        Ok(())
+        self.promise_granted(open.since, answer)
     }
 
     fn on_refused(&mut self, ticket: Ticket, bytes: &Bytes, end: &End) -> Result<(), Violation> {
@@ -310,10 +335,11 @@ impl History {
                 self.windows.on_answer(ticket, |key| project::read(key, read, response?));
                 self.cut(Extent::Long)
             }
-            (End::Answer(Answer::Command(_)) | End::Ending(Ending::Transferred(_)), _) => {
-                Err(odd(ticket, open, end))
-            }
-            (End::Answer(Answer::KeptAlive(_)), _) => Err(odd(ticket, &open, end)),
+            (
+                End::Answer(Answer::Command(_) | Answer::KeptAlive(_))
+                | End::Ending(Ending::Transferred(_)),
+                _,
+            ) => Err(odd(ticket, open, end)),
             (End::Answer(Answer::Behind) | End::Ending(_) | End::Lost, _) => {
                 self.tally.unanswered_reads += 1;
                 self.windows.on_nothing(ticket);
@@ -333,7 +359,7 @@ impl History {
             Ok(place) => {
                 self.tally.linearizable_reads += 1;
                 self.show(open.node, place);
-                Ok(())
+                self.judge_leases(open.since, place, read, answer)
             }
             Err(Unexplained::Forgotten) => {
                 self.tally.unjudged_reads += 1;
@@ -388,7 +414,10 @@ impl History {
 
 /// Whether nodes propose it on their own.
 fn is_internal(command: &Command) -> bool {
-    matches!(command, Command::SetQuota(_) | Command::Publish(_) | Command::Advance)
+    matches!(
+        command,
+        Command::SetQuota(_) | Command::Publish(_) | Command::Advance | Command::LeaseRenew(_)
+    )
 }
 
 /// An end that no request of this kind can have.

@@ -111,13 +111,13 @@ pub(super) fn may_touch(key: &[u8], command: &Command) -> bool {
         Command::Put(put) => put.key == key,
         Command::DeleteRange(delete) => covers(&delete.key, &delete.range_end, key),
         Command::Txn(txn) => txn_may_touch(key, txn),
-        // The keys of a lease are not known here.
-        Command::LeaseRevoke(_) => true,
+        // No lease has a key that is searched.
         Command::Compact(_)
         | Command::SetQuota(_)
         | Command::Publish(_)
         | Command::Advance
         | Command::LeaseGrant(_)
+        | Command::LeaseRevoke(_)
         | Command::LeaseRenew(_) => false,
     }
 }

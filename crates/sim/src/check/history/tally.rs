@@ -25,6 +25,8 @@ pub struct Tally {
     pub unjudged_reads: u64,
     /// Requests to hand over leadership that ended.
     pub transfers: u64,
+    /// Wishes to keep a lease alive that the log answered.
+    pub kept_alive: u64,
     /// Changes that watches told, each compared with the log.
     pub told: u64,
 }
@@ -42,6 +44,7 @@ impl Tally {
         self.serializable_reads += other.serializable_reads;
         self.unanswered_reads += other.unanswered_reads;
         self.transfers += other.transfers;
+        self.kept_alive += other.kept_alive;
         self.told += other.told;
     }
 

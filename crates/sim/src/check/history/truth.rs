@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use quorate_kv::naive::{Naive, Standing};
-use quorate_kv::{Command, CommandError, RangeRequest, Record, Response, Revision};
-use quorate_replica::{ReadRequest, ReadResponse};
+use quorate_kv::{ClusterTime, Command, CommandError, LeaseId, RangeRequest, Record, Revision};
+use quorate_replica::{KeepAlive, ReadRequest, ReadResponse};
+
+use super::commands::Expected;
 
 /// Most standings that an error without a revision is looked for in.
 const SEARCHED_MAX: usize = 4_096;
@@ -48,9 +50,14 @@ impl Truth {
         Self { model, standings, first: 0, remembered: REMEMBERED }
     }
 
-    /// Applies the next command, and says what a client must be told.
-    pub(super) fn commit(&mut self, command: &Command) -> Result<Response, CommandError> {
-        let response = self.model.apply(command);
+    /// Applies the next entry of this stamp, and says which leases it ends because they are over,
+    /// and what a client must be told of its command.
+    pub(super) fn commit(
+        &mut self,
+        time: ClusterTime,
+        command: Option<&Command>,
+    ) -> (Vec<LeaseId>, Option<Expected>) {
+        let ended = self.model.apply_at(time, command);
         let standing = self.model.standing();
         if self.standings.back() != Some(&standing) {
             self.standings.push_back(standing);
@@ -58,10 +65,10 @@ impl Truth {
         if 2 * self.remembered < self.standings.len() {
             self.forget();
         }
-        response
+        ended
     }
 
-    /// The changes that the last command made, in order.
+    /// The changes that the last entry made, in order.
     pub(super) fn changed(&self) -> &[(Revision, Record)] {
         self.model.changed()
     }
@@ -69,6 +76,25 @@ impl Truth {
     /// Where the store stands.
     pub(super) fn now(&self) -> Standing {
         self.model.standing()
+    }
+
+    /// Whether a lease lives, in the newest state.
+    pub(super) fn is_live(&self, id: LeaseId) -> bool {
+        self.model.lease_time_to_live(id).time.is_some()
+    }
+
+    /// The leases that live, in the newest state.
+    pub(super) fn live(&self) -> Vec<LeaseId> {
+        self.model.lease_list().ids
+    }
+
+    /// The keys that were attached to a lease at a place.
+    pub(super) fn keys_of(&self, place: Place, id: LeaseId) -> Vec<Bytes> {
+        let all = Bytes::from_static(&[0]);
+        let range = RangeRequest { key: all.clone(), range_end: all, ..RangeRequest::default() };
+        let read = self.model.range_as_of(self.standing(place), &range);
+        let kvs = read.expect("the present of a standing can be read").kvs;
+        kvs.into_iter().filter(|kv| kv.lease == id).map(|kv| kv.key).collect()
     }
 
     /// Forgets the oldest standings, and what only they could see.
@@ -126,6 +152,9 @@ impl Truth {
         }
         // Among standings of one revision only compaction differs, and the lowest allows most.
         let place = Place(first.max(floor.0));
+        if is_of_leases(request) {
+            return Ok(place);
+        }
         let expected = self.answer_at(place, request);
         if expected.as_ref() == Ok(response) {
             return Ok(place);
@@ -177,7 +206,7 @@ impl Truth {
             ReadRequest::Revision => Ok(ReadResponse::Revision(standing.revision)),
             ReadRequest::Hash { .. } => unreachable!("hashes are compared between replicas"),
             ReadRequest::Lease { .. } | ReadRequest::Leases | ReadRequest::KeepAlive { .. } => {
-                unreachable!("clients ask for no leases")
+                unreachable!("revisions do not tell how leases stand")
             }
         }
     }
@@ -185,6 +214,17 @@ impl Truth {
     /// Where the store stood there, or as long ago as is remembered.
     fn standing(&self, place: Place) -> Standing {
         self.standings[place.0.saturating_sub(self.first)]
+    }
+}
+
+/// Whether it asks how leases stand, which the revision does not tell.
+fn is_of_leases(request: &ReadRequest) -> bool {
+    match request {
+        ReadRequest::Lease { .. } | ReadRequest::Leases | ReadRequest::KeepAlive { .. } => true,
+        ReadRequest::Range(_)
+        | ReadRequest::Txn(_)
+        | ReadRequest::Revision
+        | ReadRequest::Hash { .. } => false,
     }
 }
 
@@ -197,7 +237,8 @@ fn revision_of(response: &ReadResponse) -> Option<i64> {
         ReadResponse::Revision(revision) => Some(*revision),
         ReadResponse::Lease(lease) => Some(lease.revision),
         ReadResponse::Leases(leases) => Some(leases.revision),
-        ReadResponse::Hash(_) | ReadResponse::KeepAlive(_) => None,
+        ReadResponse::KeepAlive(KeepAlive::Fresh(kept)) => Some(kept.revision),
+        ReadResponse::Hash(_) | ReadResponse::KeepAlive(KeepAlive::Due) => None,
     }
 }
 
@@ -207,10 +248,15 @@ mod tests {
 
     use super::*;
 
+    fn commit(truth: &mut Truth, command: &Command) {
+        let (_, answer) = truth.commit(ClusterTime::default(), Some(command));
+        assert!(answer.is_some_and(|answer| answer.is_ok()));
+    }
+
     fn put(truth: &mut Truth, value: i64) {
         let value = Bytes::from(value.to_string());
         let put = PutRequest { key: "key".into(), value, ..PutRequest::default() };
-        assert!(truth.commit(&Command::Put(put)).is_ok());
+        commit(truth, &Command::Put(put));
     }
 
     fn get(revision: i64) -> ReadRequest {
@@ -226,7 +272,7 @@ mod tests {
                 put(truth, value);
                 if value % 10 == 9 {
                     let compact = CompactRequest { revision: value - 5, physical: false };
-                    assert!(truth.commit(&Command::Compact(compact)).is_ok());
+                    commit(truth, &Command::Compact(compact));
                 }
             }
         }

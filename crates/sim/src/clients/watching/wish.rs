@@ -92,7 +92,7 @@ impl Drawn<'_> {
             10..13 => (self.hot_key(11), self.hot_key(12)),
             13..16 => (all.clone(), all),
             16 => (self.hot_key(11), all),
-            17 => ("own/".into(), "own0".into()),
+            17 => ("leased/".into(), "leased0".into()),
             18 => (Bytes::new(), all),
             _ => ("hot/".into(), "hot".into()),
         }

@@ -49,7 +49,7 @@ fn traits(request: &Request) -> Vec<&'static str> {
             }
             traits
         }
-        Ask::Command(_) | Ask::Transfer(_) => vec!["not for clients"],
+        Ask::Command(_) | Ask::KeepAlive(_) | Ask::Transfer(_) => vec!["not for clients"],
         Ask::Linearizable(ReadRequest::Txn(_)) => vec!["linearizable txn"],
         Ask::Serializable(ReadRequest::Txn(_)) => vec!["serializable txn"],
         Ask::Linearizable(ReadRequest::Range(range)) if 0 < range.revision => vec!["old read"],

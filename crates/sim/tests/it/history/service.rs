@@ -13,7 +13,7 @@ use quorate_kv::{
 };
 use quorate_replica::{Answer, Ending, ReadRequest, ReadResponse, Ticket};
 use quorate_sim::check::history::{History, Violation};
-use quorate_sim::clients::{Ask, Clients, End, OperationId, Plan, Reachable, Request};
+use quorate_sim::clients::{Ask, Clients, End, Kind, OperationId, Plan, Reachable, Request};
 use quorate_sim::draws::Chance;
 use quorate_sim::{Draws, Site};
 
@@ -119,10 +119,15 @@ pub(crate) struct Service {
     faults: Chance,
 }
 
+/// What the service does not do: no time passes in it.
+const LEASES: [Kind; 6] =
+    [Kind::Grant, Kind::PutLeased, Kind::KeepAlive, Kind::Revoke, Kind::TimeToLive, Kind::Leases];
+
 const SITE: Site = Site::new("test/service");
 
 impl Service {
-    pub(crate) fn new(seed: u64, plan: Plan, flaw: Flaw) -> Self {
+    pub(crate) fn new(seed: u64, mut plan: Plan, flaw: Flaw) -> Self {
+        plan.mix = plan.mix.only(|kind| !LEASES.contains(&kind));
         let draws = Draws::new(Seed(seed));
         let keys: Vec<Bytes> = (0..4).map(|index| plan.hot_key(draws, index)).collect();
         let nodes = (1..=3).map(|node| (NodeId(node), Node::new())).collect();
@@ -292,7 +297,7 @@ impl Service {
             Ask::Command(_) if back => return self.end(request.ticket, &End::Lost),
             Ask::Command(_) => Answer::Command(node.outcomes[&(at - 1)].clone()),
             Ask::Linearizable(read) | Ask::Serializable(read) => Answer::Read(node.read(read)),
-            Ask::Transfer(_) => unreachable!("clients hand nothing over"),
+            Ask::KeepAlive(_) | Ask::Transfer(_) => unreachable!("nobody asks for this"),
         };
         if back && !matches!(request.ask, Ask::Serializable(_)) {
             return self.end(request.ticket, &End::Lost);
