@@ -42,7 +42,6 @@ struct Held {
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     ttl: LeaseTtl,
-    granted_at: Index,
     ended_at: Index,
     /// The time that was counted by then, if it was over; none if it was revoked.
     over: Option<Duration>,
@@ -138,8 +137,8 @@ impl Leases {
     }
 
     fn end(&mut self, ended_at: Index, id: LeaseId, over: Option<Duration>) {
-        if let Some(Held { ttl, granted_at, .. }) = self.held.remove(&id) {
-            self.ended.insert(id, Ended { ttl, granted_at, ended_at, over });
+        if let Some(Held { ttl, .. }) = self.held.remove(&id) {
+            self.ended.insert(id, Ended { ttl, ended_at, over });
         }
     }
 
