@@ -82,7 +82,7 @@ mod tests {
         led.on_leading(N1);
         led.on_leading(N2);
         led.advance(at(3_000));
-        assert_eq!(led.reading(), Duration::from_micros(2_000));
+        assert_eq!(led.reading(), Duration::from_millis(2));
         led.on_rate(N2, 1_050_000);
         led.advance(at(4_000));
         assert_eq!(led.reading(), Duration::from_micros(3_050));

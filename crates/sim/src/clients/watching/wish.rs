@@ -26,7 +26,7 @@ impl Wish {
             key,
             range_end,
             start_revision: drawn.start(known),
-            id: if drawn.below(3, 6) == 0 { drawn.below(4, 3) as i64 } else { 0 },
+            id: if drawn.below(3, 6) == 0 { drawn.below(4, 3).cast_signed() } else { 0 },
             wants_previous: drawn.below(5, 2) == 0,
             wants_progress: drawn.below(6, 2) == 0,
             wants_fragments: drawn.below(7, 2) == 0,
@@ -99,7 +99,7 @@ impl Drawn<'_> {
     }
 
     fn start(self, known: i64) -> i64 {
-        let distance = self.below(21, 60) as i64;
+        let distance = self.below(21, 60).cast_signed();
         match self.below(20, 20) {
             0..9 => 0,
             9..14 => (known - distance).max(1),

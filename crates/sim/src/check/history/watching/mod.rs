@@ -309,21 +309,17 @@ impl Watching {
         revision: i64,
     ) -> Result<(), Flaw> {
         self.count(Guarantee::WatchBookmarkable);
-        match watch {
-            Some(id) => {
-                let Some(watch) = stream.watches.get_mut(&id) else {
-                    return odd(format!("{id:?} has ended, or never began, and has come on"));
-                };
-                watch.on_progress(id, revision, &self.events)
-            }
-            None => {
-                for (id, watch) in &mut stream.watches {
-                    watch.on_progress(*id, revision, &self.events)?;
-                }
-                stream.progress = stream.progress.max(revision);
-                Ok(())
-            }
+        if let Some(id) = watch {
+            let Some(watch) = stream.watches.get_mut(&id) else {
+                return odd(format!("{id:?} has ended, or never began, and has come on"));
+            };
+            return watch.on_progress(id, revision, &self.events);
         }
+        for (id, watch) in &mut stream.watches {
+            watch.on_progress(*id, revision, &self.events)?;
+        }
+        stream.progress = stream.progress.max(revision);
+        Ok(())
     }
 
     fn on_canceled(
