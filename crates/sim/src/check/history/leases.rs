@@ -27,7 +27,8 @@ pub(super) struct Since {
 pub(super) enum Kept {
     /// An entry of the log, from which the lease has its whole time.
     InLog,
-    /// That it was renewed a moment ago: a tenth of its time may have passed.
+    /// That it was renewed a moment ago, as far as the node could tell, whose clock may be behind:
+    /// what was promised before stands, and nothing more.
     Fresh,
 }
 
@@ -144,7 +145,7 @@ impl Leases {
 
     /// A client was told that its lease is granted.
     pub(super) fn on_granted(&mut self, id: LeaseId, since: Since) -> Result<(), Violation> {
-        self.promise(id, since, Kept::InLog)
+        self.promise(id, since)
     }
 
     /// A client was told how it is with a lease that it wanted kept alive.
@@ -158,7 +159,10 @@ impl Leases {
     ) -> Result<(), Violation> {
         let Some(ttl) = answer.ttl else { return self.check_gone(id, since, is_live) };
         self.check_there(id, since, ttl)?;
-        self.promise(id, since, kept)
+        match kept {
+            Kept::InLog => self.promise(id, since),
+            Kept::Fresh => Ok(()),
+        }
     }
 
     /// A client was told how long a lease has left, or that there is none. `is_live` is what the
@@ -234,11 +238,8 @@ impl Leases {
     }
 
     /// From the moment of the request on, the lease has its time.
-    fn promise(&mut self, id: LeaseId, since: Since, kept: Kept) -> Result<(), Violation> {
-        let time = |ttl: LeaseTtl| match kept {
-            Kept::InLog => Duration::from_micros(ttl.micros()),
-            Kept::Fresh => Duration::from_micros(ttl.micros() - ttl.micros() / 10),
-        };
+    fn promise(&mut self, id: LeaseId, since: Since) -> Result<(), Violation> {
+        let time = |ttl: LeaseTtl| Duration::from_micros(ttl.micros());
         if let Some(held) = self.held.get_mut(&id) {
             // A lease of the same name that was granted since is another.
             held.promised = held.promised.max(since.led + time(held.ttl));
@@ -316,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_promises_its_time_anew_and_a_fresh_one_nearly() {
-        for (how, promised) in [(Kept::InLog, 15), (Kept::Fresh, 14)] {
+    fn a_renewal_in_the_log_promises_its_time_anew() {
+        for (how, promised) in [(Kept::InLog, 15), (Kept::Fresh, 12)] {
             for (at, verdict) in [(promised, None), (promised - 1, Some(Guarantee::LeaseNotEarly))]
             {
                 let mut leases = granted();
