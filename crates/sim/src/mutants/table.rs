@@ -287,15 +287,40 @@ const WATCHES: &[Exhibit] = &[
 
 /// The rules of leases.
 const LEASES: &[Exhibit] = &[
-    tested(Lesson::Store(Store::LeaseExpiresEarly), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::LeaseNeverExpires), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::LeaseExtendedByFailover), "kv history::every_mutant_is_caught"),
+    seen(
+        Lesson::Store(Store::LeaseExpiresEarly),
+        &["lease-as-granted", "watch-tells-truth", "answers-are-true", "converges"],
+        Named::Calm,
+        1,
+    ),
+    seen(
+        Lesson::Store(Store::LeaseNeverExpires),
+        &["answers-are-true", "lease-stays-over", "converges"],
+        Named::Calm,
+        1,
+    ),
+    hunted(
+        Lesson::Store(Store::LeaseExtendedByFailover),
+        &["lease-stays-over", "answers-are-true", "watch-tells-truth"],
+        Named::Default,
+        2,
+    ),
     tested(Lesson::Store(Store::RenewRevives), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::RevokeLeavesKey), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::LeaseKeysManyRevisions), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::DetachForgotten), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::LostLeaseAccepted), "kv history::every_mutant_is_caught"),
-    tested(Lesson::Store(Store::RenewalNotCommitted), "kv history::every_mutant_is_caught"),
+    seen(
+        Lesson::Store(Store::RevokeLeavesKey),
+        &["watch-atomic", "answers-are-true"],
+        Named::Calm,
+        1,
+    ),
+    seen(Lesson::Store(Store::LeaseKeysManyRevisions), &["answers-are-true"], Named::Calm, 1),
+    seen(
+        Lesson::Store(Store::DetachForgotten),
+        &["watch-tells-truth", "answers-are-true"],
+        Named::Calm,
+        1,
+    ),
+    seen(Lesson::Store(Store::LostLeaseAccepted), &["answers-are-true"], Named::Calm, 1),
+    hunted(Lesson::Store(Store::RenewalNotCommitted), &["starts-again"], Named::Default, 2),
 ];
 
 /// The rules of the log and the files beside it.
