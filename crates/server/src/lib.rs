@@ -5,6 +5,7 @@
 
 mod api;
 mod applying_thread;
+mod authority;
 mod backup;
 mod client;
 mod clock;

@@ -21,6 +21,7 @@ use crate::api::{
     ClusterService, ElectionService, HealthService, KvService, LeaseService, Lines, LockService,
     MaintenanceService, WatchService,
 };
+use crate::authority::Repaired;
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
 use crate::edge::{self, Edge};
@@ -277,7 +278,7 @@ async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch:
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(u32::MAX);
     let service = TowerToHyperService::new(routes);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Repaired::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
