@@ -23,12 +23,16 @@ const ADDRESS: &str = "localhost:2379";
 const AUTHENTICATION: &str = "authentication is not served yet";
 
 /// Its tests that are not run.
-pub(super) const LEFT_OUT: [LeftOut; 6] = [
+pub(super) const LEFT_OUT: [LeftOut; 7] = [
     LeftOut { test: "test_auth", reason: AUTHENTICATION },
     LeftOut { test: "test_auth_refresh_token", reason: AUTHENTICATION },
     LeftOut { test: "test_auth_refresh_token_once_for_concurrent_calls", reason: AUTHENTICATION },
     LeftOut { test: "test_role", reason: AUTHENTICATION },
     LeftOut { test: "test_user", reason: AUTHENTICATION },
+    LeftOut {
+        test: "test_cluster",
+        reason: "changes of membership are not served yet, and it wants a host named node4",
+    },
     LeftOut {
         test: "test_move_leader",
         reason: "it wants a header in the answer, which etcd leaves out too",
@@ -40,7 +44,8 @@ pub(super) fn etcd_client(suite: &Suite, site: &Site<'_>) -> Result<Verdict> {
     let source = source(site.workspace)?;
     dial(&source, &site.cluster.leader()?)?;
     let mut command = Command::new(cargo());
-    command.args(["test", "--tests", "--", "--exact"]).current_dir(&source);
+    // Two are ignored because older versions of etcd lack what they ask for.
+    command.args(["test", "--tests", "--", "--exact", "--include-ignored"]).current_dir(&source);
     for left_out in suite.left_out {
         command.args(["--skip", left_out.test]);
     }
