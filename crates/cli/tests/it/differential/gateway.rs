@@ -115,6 +115,22 @@ const POSTS: &[Post] = &[
     post("POST /v3/maintenance/status", "{}"),
     post("POST /v3/maintenance/defragment", "{}"),
     post("POST /v3/maintenance/transfer-leadership", r#"{"targetID":"7"}"#),
+    post("POST /v3/lease/grant", r#"{"TTL":"600","ID":"5"}"#),
+    post("POST /v3/lease/grant", r#"{"TTL":"600","ID":"5"}"#),
+    post("POST /v3/lease/grant", r#"{"TTL":"9000000001"}"#),
+    post("POST /v3/kv/put", r#"{"key":"bA==","lease":5}"#),
+    stream("POST /v3/lease/keepalive", r#"{"ID":"5"}"#, 1),
+    stream("POST /v3/lease/keepalive", r#"{"ID":"6"}{"ID":5}"#, 2),
+    post("POST /v3/lease/timetolive", r#"{"ID":"6","keys":true}"#),
+    post("POST /v3/lease/leases", "{}"),
+    post("POST /v3/kv/lease/leases", "{}"),
+    post("POST /v3/lease/revoke", r#"{"ID":"6"}"#),
+    post("POST /v3/kv/lease/revoke", r#"{"ID":"5"}"#),
+    post("POST /v3/kv/range", r#"{"key":"bA=="}"#),
+    post("POST /v3/election/leader", r#"{"name":"YQ=="}"#),
+    post("POST /v3/election/proclaim", "{}"),
+    post("POST /v3/election/resign", "{}"),
+    post("POST /v3/lock/unlock", r#"{"key":"YQ=="}"#),
 ];
 
 impl Post {
