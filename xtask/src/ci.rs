@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::workspace::{Workspace, cargo};
-use crate::{codegen, readme, seeds, strangers, tidy, tools};
+use crate::{codegen, readme, seeds, strangers, tidy, tools, versus};
 
 /// One step of the gate.
 struct Step {
@@ -42,6 +42,11 @@ const STEPS: &[Step] = &[
         name: "processes",
         purpose: "real processes: etcd's answers, kills, power cuts",
         run: processes,
+    },
+    Step {
+        name: "semantics",
+        purpose: "random sequences of requests, answered as etcd answers them",
+        run: semantics,
     },
     Step {
         name: "strangers",
@@ -186,6 +191,11 @@ fn sim(workspace: &Workspace) -> Result<()> {
 fn processes(workspace: &Workspace) -> Result<()> {
     let test = ["test", "--locked", "--release", "--package", "quorate-cli"];
     workspace.run(&cargo(), &[&test[..], &["--", "--test-threads=1", "--nocapture"]].concat())
+}
+
+/// Half of the sequences are drawn from the commit.
+fn semantics(workspace: &Workspace) -> Result<()> {
+    versus::gate(workspace, property_seed(workspace)?)
 }
 
 #[cfg(test)]

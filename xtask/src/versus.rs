@@ -4,6 +4,9 @@ use anyhow::Result;
 
 use crate::workspace::{Workspace, cargo};
 
+/// Sequences of each seed that the gate runs on each engine.
+const GATE_SEQUENCES: &str = "250";
+
 /// How to compare. What follows is for `crates/versus`, whose `--help` says more.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -51,6 +54,19 @@ impl Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let flags = arguments.flags();
     compare(workspace, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The gate's part: a fixed seed, and one that only this commit runs, so that one commit has one
+/// verdict.
+pub(crate) fn gate(workspace: &Workspace, fresh: u64) -> Result<()> {
+    for engine in ["raft", "paxos"] {
+        for seed in [1, fresh] {
+            let seed = seed.to_string();
+            let flags = ["--engine", engine, "--seed", &seed, "--sequences", GATE_SEQUENCES];
+            compare(workspace, &flags)?;
+        }
+    }
+    Ok(())
 }
 
 /// Both programs are release builds, so that a run takes minutes.

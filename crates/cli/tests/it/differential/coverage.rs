@@ -17,7 +17,9 @@ pub(crate) fn table(listed: &Listed, commands: &[&str]) -> String {
          edit.\n\n\
          Each case is a few gRPC requests, sent to a real etcd 3.4.23 and to three members of\n\
          Quorate in turn; every field of every answer is compared. Differences that are meant are\n\
-         in [etcd-differences.toml](etcd-differences.toml); any other fails the test.\n\n",
+         in [etcd-differences.toml](etcd-differences.toml); any other fails the test.\n\n\
+         Beside these, `cargo xtask versus-etcd --semantics` draws sequences of requests at\n\
+         random and compares what both answer, watches and leases included.\n\n",
     );
     push_rules(&mut text, listed);
     push_differences(&mut text, listed);
