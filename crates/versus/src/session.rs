@@ -306,8 +306,9 @@ impl Session {
         Ok(Answer::message(&created, &self.place))
     }
 
-    /// Since etcd 3.6 a stream with a watch that starts in the future has no progress to tell, while
-    /// etcd 3.4 tells it: a client that goes by that may miss what comes first. So it is not asked.
+    /// Since etcd 3.6 a stream with a watch that starts in the future has no progress to tell,
+    /// while etcd 3.4 tells it: a client that goes by that may miss what comes first. So it is not
+    /// asked.
     async fn progress(
         &mut self,
         stream: usize,
