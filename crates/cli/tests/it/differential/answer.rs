@@ -1,6 +1,9 @@
 //! An answer as a list of named fields, so that two can be compared one by one.
 
-use quorate_etcdapi::{etcdserverpb as pb, mvccpb};
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use quorate_etcdapi::{etcdserverpb as pb, mvccpb, v3electionpb, v3lockpb};
 use tonic::Status;
 
 /// A field of an answer, not yet normalised.
@@ -244,5 +247,110 @@ impl Flatten for pb::Member {
         fields.text("peer_urls", &self.peer_ur_ls.join(","));
         fields.text("client_urls", &self.client_ur_ls.join(","));
         fields.flag("is_learner", self.is_learner);
+    }
+}
+
+impl Flatten for pb::LeaseGrantResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.number("lease", self.id);
+        fields.number("ttl", self.ttl);
+        fields.text("error_text", &self.error);
+    }
+}
+
+impl Flatten for pb::LeaseRevokeResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+    }
+}
+
+impl Flatten for pb::LeaseKeepAliveResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.number("lease", self.id);
+        fields.number("ttl", self.ttl);
+    }
+}
+
+/// The time left passes while it is asked for: what is told is where it lies. etcd tells the keys in
+/// any order.
+impl Flatten for pb::LeaseTimeToLiveResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.number("lease", self.id);
+        match self.ttl {
+            0.. if self.ttl <= self.granted_ttl => fields.text("ttl", "within what was granted"),
+            ttl => fields.number("ttl", ttl),
+        }
+        fields.number("granted_ttl", self.granted_ttl);
+        fields.number("keys.length", self.keys.len() as i128);
+        let keys: BTreeSet<&Bytes> = self.keys.iter().collect();
+        for (place, key) in keys.into_iter().enumerate() {
+            fields.bytes(&format!("keys[{place}]"), key);
+        }
+    }
+}
+
+impl Flatten for pb::LeaseLeasesResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        let leases: Vec<String> = self.leases.iter().map(|lease| lease.id.to_string()).collect();
+        fields.text("leases", &leases.join(","));
+    }
+}
+
+impl Flatten for v3lockpb::LockResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.bytes("key", &self.key);
+    }
+}
+
+impl Flatten for v3lockpb::UnlockResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+    }
+}
+
+impl Flatten for v3electionpb::LeaderKey {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.bytes("line", &self.name);
+        fields.bytes("key", &self.key);
+        fields.number("revision", self.rev);
+        fields.number("lease", self.lease);
+    }
+}
+
+impl Flatten for v3electionpb::CampaignResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.optional("leader_key", self.leader.as_ref());
+    }
+}
+
+impl Flatten for v3electionpb::ProclaimResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+    }
+}
+
+impl Flatten for v3electionpb::LeaderResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+        fields.optional("kv", self.kv.as_ref());
+    }
+}
+
+impl Flatten for v3electionpb::ResignResponse {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.optional("header", self.header.as_ref());
+    }
+}
+
+/// The answers of a stream.
+impl<T: Flatten> Flatten for Vec<T> {
+    fn flatten(&self, fields: &mut Fields) {
+        fields.list("answers", self);
     }
 }

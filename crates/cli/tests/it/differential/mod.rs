@@ -1,7 +1,7 @@
 //! Is it etcd? The same requests to a real etcd and to Quorate, compared field by field.
 //!
 //! - [`cases`] are the requests, [`rules`] what they show; [`script`] builds them.
-//! - [`runner`] sends them, [`answer`] and [`normalise`] make answers comparable.
+//! - [`runner`] and [`leasing`] send them, [`answer`] and [`normalise`] make answers comparable.
 //! - [`differences`] judges by the list in `docs/etcd-differences.toml`.
 //! - [`coverage`] writes `docs/etcd-coverage.md`.
 //! - [`etcdctl`] does the same with etcd's own command, [`gateway`] with JSON over HTTP.
@@ -12,6 +12,7 @@ mod coverage;
 mod differences;
 mod etcdctl;
 mod gateway;
+mod leasing;
 mod normalise;
 mod rules;
 mod runner;

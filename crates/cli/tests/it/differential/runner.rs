@@ -4,30 +4,38 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_etcdapi::etcdserverpb as pb;
+use quorate_etcdapi::v3electionpb::election_client::ElectionClient;
+use quorate_etcdapi::v3lockpb::lock_client::LockClient;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use pb::cluster_client::ClusterClient;
 use pb::kv_client::KvClient;
+use pb::lease_client::LeaseClient;
 use pb::maintenance_client::MaintenanceClient;
 
 use super::answer::{ERROR, Field, Fields, Flatten, Value};
 use super::cases::Case;
+use super::leasing;
 use super::normalise::normalise;
 use super::script::{Request, Script, delete_range, get};
 use crate::support::{Cluster, Options, Program};
 
 /// How long one request may take.
-const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 /// The normalised answers of one case, by step; steps count from 1.
 pub(crate) type Answers = BTreeMap<usize, BTreeMap<String, String>>;
 
-/// The clients of one member.
-struct Member {
-    kv: KvClient<Channel>,
+/// The clients of one member. Clones share its connection.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) kv: KvClient<Channel>,
     maintenance: MaintenanceClient<Channel>,
     cluster: ClusterClient<Channel>,
+    pub(super) lease: LeaseClient<Channel>,
+    pub(super) lock: LockClient<Channel>,
+    pub(super) election: ElectionClient<Channel>,
 }
 
 /// Runs cases on a cluster, one after the other.
@@ -47,7 +55,10 @@ impl Runner {
             Member {
                 kv: KvClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
                 maintenance: MaintenanceClient::new(channel.clone()),
-                cluster: ClusterClient::new(channel),
+                cluster: ClusterClient::new(channel.clone()),
+                lease: LeaseClient::new(channel.clone()),
+                lock: LockClient::new(channel.clone()),
+                election: ElectionClient::new(channel),
             }
         });
         Self { program, members: members.collect(), cluster, next: 0 }
@@ -73,9 +84,14 @@ impl Runner {
         }
     }
 
-    /// Deletes every key, and says at which revision the store is then.
+    /// Deletes every key and lease, and says at which revision the store is then.
     async fn empty(&mut self) -> i64 {
-        let kv = &mut self.members[0].kv;
+        let Member { kv, lease, .. } = &mut self.members[0];
+        let leases = lease.lease_leases(pb::LeaseLeasesRequest {}).await;
+        for pb::LeaseStatus { id } in leases.expect("leases are told").into_inner().leases {
+            // One that has expired meanwhile needs no revocation.
+            let _ = lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+        }
         let deleted = kv.delete_range(delete_range("\0", "\0")).await;
         let deleted = deleted.expect("every key can be deleted").into_inner();
         deleted.header.expect("an answer has a header").revision
@@ -96,7 +112,7 @@ impl Runner {
     }
 
     async fn send(&mut self, member: usize, request: Request) -> Vec<Field> {
-        let Member { kv, maintenance, cluster } = &mut self.members[member];
+        let Member { kv, maintenance, cluster, .. } = &mut self.members[member];
         match request {
             Request::Range(range) => fields(kv.range(range).await),
             Request::RangeStream(range) => fields(first_of(kv.range_stream(range).await).await),
@@ -115,6 +131,10 @@ impl Runner {
             Request::Restart => {
                 self.restart().await;
                 Vec::new()
+            }
+            request => {
+                let other = self.members[(member + 1) % self.members.len()].clone();
+                leasing::send(self.members[member].clone(), other, request).await
             }
         }
     }
@@ -149,14 +169,18 @@ impl Runner {
     }
 }
 
+/// What errors of etcd begin with.
+const WORDS_OF_ETCD: [&str; 4] = ["etcdserver: ", "mutex: ", "election: ", "\"leader\""];
+
 /// Whether the connection broke before there was an answer.
 fn is_broken_off(field: &Field) -> bool {
-    matches!(&field.value, Value::Text(text) if field.path == ERROR
-        && ["Unavailable: ", "Unknown: "].iter().any(|code| text.starts_with(code))
-        && !text.contains(": etcdserver: "))
+    let Value::Text(text) = &field.value else { return false };
+    let error = text.strip_prefix("Unavailable: ").or_else(|| text.strip_prefix("Unknown: "));
+    field.path == ERROR
+        && error.is_some_and(|error| !WORDS_OF_ETCD.iter().any(|words| error.starts_with(words)))
 }
 
-fn fields<T: Flatten>(answer: Result<Response<T>, Status>) -> Vec<Field> {
+pub(super) fn fields<T: Flatten>(answer: Result<Response<T>, Status>) -> Vec<Field> {
     Fields::of(&answer.map(Response::into_inner))
 }
 

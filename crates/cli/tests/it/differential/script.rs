@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use quorate_etcdapi::etcdserverpb as pb;
 use quorate_etcdapi::etcdserverpb::{compare, request_op};
+use quorate_etcdapi::v3electionpb::{self, LeaderKey};
 
 /// One request of a case.
 #[derive(Clone, Debug)]
@@ -31,17 +32,62 @@ pub(crate) enum Request {
     MoveLeader(u64),
     /// Cluster.MemberList.
     MemberList(pb::MemberListRequest),
+    /// Lease.LeaseGrant of a chosen id.
+    Grant(pb::LeaseGrantRequest),
+    /// Lease.LeaseGrant of this many seconds, the id left to the server.
+    GrantAny(i64),
+    /// Lease.LeaseRevoke.
+    Revoke(i64),
+    /// Lease.LeaseKeepAlive of these, on one stream.
+    KeepAlive(Vec<i64>),
+    /// Lease.LeaseTimeToLive, with keys.
+    TimeToLive(i64),
+    /// Lease.LeaseLeases.
+    Leases,
+    /// Lock.Lock.
+    Lock { name: Bytes, lease: i64 },
+    /// Lock.Unlock.
+    Unlock(Bytes),
+    /// Election.Campaign.
+    Campaign(v3electionpb::CampaignRequest),
+    /// Election.Proclaim.
+    Proclaim { leader: Option<LeaderKey>, value: Bytes },
+    /// Election.Leader.
+    Leader(Bytes),
+    /// Election.Resign.
+    Resign(Option<LeaderKey>),
+    /// Election.Observe: what it tells first, and after each step.
+    Observe { name: Bytes, steps: Vec<Self> },
+    /// A call that waits in this line of two until another request has been made.
+    Waits { call: Box<Self>, line: Bytes, until: Box<Self> },
+    /// One after the other; the answers are not looked at.
+    Each(Vec<Self>),
+    /// Not a request: the key is awaited to be gone.
+    AwaitGone(&'static str),
     /// Not a request: every process ends and starts again.
     Restart,
 }
 
 impl Request {
+    /// A lock of this name.
+    pub(crate) fn lock(name: &str, lease: i64) -> Self {
+        Self::Lock { name: bytes(name), lease }
+    }
+
+    /// A candidacy.
+    pub(crate) fn campaign(name: &str, lease: i64, value: &str) -> Self {
+        let (name, value) = (bytes(name), bytes(value));
+        Self::Campaign(v3electionpb::CampaignRequest { name, lease, value })
+    }
+
     /// Whether the member answers from its own state, without asking the others.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Range(range) => range.serializable,
             Self::Txn(txn) => reads_locally(txn),
-            Self::Status | Self::Alarms | Self::HashKv(_) | Self::MemberList(_) => true,
+            Self::Status | Self::Alarms | Self::HashKv(_) | Self::MemberList(_) | Self::Leases => {
+                true
+            }
             _ => false,
         }
     }
@@ -123,6 +169,28 @@ impl Script {
         self.requests.push(Request::Compact(pb::CompactionRequest { revision, physical }));
     }
 
+    pub(crate) fn grant(&mut self, id: i64, ttl: i64) {
+        self.ask(Request::Grant(pb::LeaseGrantRequest { ttl, id }));
+    }
+
+    pub(crate) fn revoke(&mut self, id: i64) {
+        self.ask(Request::Revoke(id));
+    }
+
+    pub(crate) fn keep_alive(&mut self, ids: &[i64]) {
+        self.ask(Request::KeepAlive(ids.to_vec()));
+    }
+
+    pub(crate) fn time_to_live(&mut self, id: i64) {
+        self.ask(Request::TimeToLive(id));
+    }
+
+    /// A call that is second in line, and what ends its wait.
+    pub(crate) fn waits(&mut self, call: Request, line: &str, until: Request) {
+        let (call, until) = (Box::new(call), Box::new(until));
+        self.ask(Request::Waits { call, line: bytes(format!("{line}/")), until });
+    }
+
     pub(crate) fn ask(&mut self, request: Request) {
         self.requests.push(request);
     }
@@ -139,6 +207,13 @@ pub(crate) fn get(key: impl AsRef<[u8]>) -> pb::RangeRequest {
 
 pub(crate) fn range(key: impl AsRef<[u8]>, end: impl AsRef<[u8]>) -> pb::RangeRequest {
     pb::RangeRequest { key: bytes(key), range_end: bytes(end), ..Default::default() }
+}
+
+/// The end of the range of keys with a prefix that does not end in 0xff.
+pub(crate) fn end_of_prefix(prefix: &[u8]) -> Bytes {
+    let mut end = prefix.to_vec();
+    *end.last_mut().expect("the prefix is not empty") += 1;
+    end.into()
 }
 
 /// Every key there is.

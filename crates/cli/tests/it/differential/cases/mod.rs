@@ -5,7 +5,10 @@ mod compact;
 mod compare;
 mod delete;
 mod duplicates;
+mod election;
+mod lease;
 mod limits;
+mod lock;
 mod put;
 mod range;
 mod revision;
@@ -42,6 +45,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         limits::CASES,
         duplicates::CASES,
         revision::CASES,
+        lease::CASES,
+        lock::CASES,
+        election::CASES,
         cluster::CASES,
         compact::CASES,
         revision::RESTART,
