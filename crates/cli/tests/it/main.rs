@@ -4,5 +4,6 @@ mod cli;
 mod differential;
 mod hostile;
 mod kills;
+mod leases;
 mod power;
 mod support;

@@ -30,7 +30,7 @@ impl Held {
         line.create(create("m/", "m0")).await;
         let held = Self { cluster, channel, line };
         held.grant(1).await;
-        held.lock(1).await.unwrap();
+        held.lock(1).await.expect("the lock is free");
         let mut held = held;
         assert_eq!(held.change().await, (0, "m/1".to_owned()));
         held
@@ -38,17 +38,21 @@ impl Held {
 
     async fn grant(&self, id: i64) {
         let mut client = pb::lease_client::LeaseClient::new(self.channel.clone());
-        client.lease_grant(pb::LeaseGrantRequest { ttl: LONG, id }).await.unwrap();
+        client.lease_grant(pb::LeaseGrantRequest { ttl: LONG, id }).await.expect("it is granted");
     }
 
     async fn revoke(&self, id: i64) {
         let mut client = pb::lease_client::LeaseClient::new(self.channel.clone());
-        client.lease_revoke(pb::LeaseRevokeRequest { id }).await.unwrap();
+        client.lease_revoke(pb::LeaseRevokeRequest { id }).await.expect("it is revoked");
     }
 
     async fn leases(&self) -> Vec<i64> {
         let mut client = pb::lease_client::LeaseClient::new(self.channel.clone());
-        let list = client.lease_leases(pb::LeaseLeasesRequest {}).await.unwrap().into_inner();
+        let list = client
+            .lease_leases(pb::LeaseLeasesRequest {})
+            .await
+            .expect("they are told")
+            .into_inner();
         list.leases.into_iter().map(|lease| lease.id).collect()
     }
 
@@ -63,7 +67,7 @@ impl Held {
 
     async fn unlock(&self, key: &str) {
         let request = UnlockRequest { key: key.to_owned().into() };
-        LockClient::new(self.channel.clone()).unlock(request).await.unwrap();
+        LockClient::new(self.channel.clone()).unlock(request).await.expect("it is unlocked");
     }
 
     /// The next change in line: 0 for a key that enters, 1 for one that leaves.
