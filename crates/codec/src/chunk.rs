@@ -19,7 +19,7 @@ use crate::error::DecodeError;
 use crate::peer::{SnapshotChunk, TransferId};
 use crate::primitives::Layout;
 use crate::reader::Reader;
-use crate::record::{has_leases, put_leased, read_leased};
+use crate::record::{needs_second_form, put_leased, read_leased};
 
 const PLACE_RECORDS: u8 = 0;
 const PLACE_LEASES: u8 = 1;
@@ -28,7 +28,7 @@ const PLACE_LEASES: u8 = 1;
 fn plain(chunk: &SnapshotChunk) -> Option<(Revision, Option<Revision>)> {
     let SnapshotPlace::Records(from) = chunk.from else { return None };
     let has_leases =
-        !chunk.leases.is_empty() || chunk.checkpoint.as_deref().is_some_and(has_leases);
+        !chunk.leases.is_empty() || chunk.checkpoint.as_deref().is_some_and(needs_second_form);
     match chunk.next {
         _ if has_leases => None,
         None => Some((from, None)),

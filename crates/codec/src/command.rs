@@ -3,7 +3,7 @@
 //! ```text
 //! command     u8 version (1), u8 tag, then
 //!               0 put, 1 delete range, 2 txn, 3 compact, 4 advance (empty), 5 set quota,
-//!               6 publish, 7 grant, 8 revoke, 9 renew
+//!               6 publish, 7 grant, 8 revoke, 9 renew, 10 alarm
 //! put         u8 flags (1 prev kv, 2 ignore value, 4 ignore lease), i64 lease,
 //!             string key, string value
 //! delete      u8 flags (1 prev kv), string key, string range end
@@ -14,6 +14,7 @@
 //! grant       i64 lease (not 0), i64 ttl
 //! revoke      i64 lease
 //! renew       list i64 lease, at most 1,000
+//! alarm       u8 action (0 raise, 1 end), u64 member, u8 kind (0 no space, 1 corrupt)
 //! compare     u8 result (0 equal, 1 greater, 2 less, 3 not equal, 255 unrecognized),
 //!             u8 target, then i64 (0 version, 1 create, 2 mod, 4 lease), string (3 value)
 //!             or nothing (255 unrecognized), string key, string range end
@@ -29,9 +30,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_kv::{
-    Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
-    LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest, PublishRequest, PutRequest,
-    RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget, TXN_DEPTH_MAX, TxnRequest,
+    AlarmRequest, Command, CompactRequest, Compare, CompareResult, CompareTarget,
+    DeleteRangeRequest, LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest,
+    PublishRequest, PutRequest, RangeRequest, RequestOp, SetQuotaRequest, SortOrder, SortTarget,
+    TXN_DEPTH_MAX, TxnRequest,
 };
 
 use crate::error::DecodeError;
@@ -75,6 +77,10 @@ pub fn encode_command(command: &Command) -> Bytes {
             request.member.put(&mut out);
             request.attributes.put(&mut out);
         }
+        Command::Alarm(request) => {
+            out.put_u8(COMMAND_ALARM);
+            request.put(&mut out);
+        }
         Command::LeaseGrant(request) => {
             out.put_u8(COMMAND_LEASE_GRANT);
             request.put(&mut out);
@@ -108,6 +114,7 @@ pub fn decode_command(mut payload: Bytes) -> Result<Command, DecodeError> {
             member: u64::read(&mut reader)?,
             attributes: reader.string("attributes")?,
         }),
+        COMMAND_ALARM => Command::Alarm(AlarmRequest::read(&mut reader)?),
         COMMAND_LEASE_GRANT => Command::LeaseGrant(LeaseGrantRequest::read(&mut reader)?),
         COMMAND_LEASE_REVOKE => {
             Command::LeaseRevoke(LeaseRevokeRequest { id: LeaseId::read(&mut reader)? })
@@ -130,6 +137,7 @@ const COMMAND_PUBLISH: u8 = 6;
 const COMMAND_LEASE_GRANT: u8 = 7;
 const COMMAND_LEASE_REVOKE: u8 = 8;
 const COMMAND_LEASE_RENEW: u8 = 9;
+const COMMAND_ALARM: u8 = 10;
 
 const OP_RANGE: u8 = 0;
 const OP_PUT: u8 = 1;
@@ -152,9 +160,11 @@ fn capacity(command: &Command) -> usize {
         Command::Publish(request) => 14 + request.attributes.len(),
         Command::LeaseRenew(request) => 6 + 8 * request.ids.len(),
         Command::LeaseGrant(_) => 18,
-        Command::Compact(_) | Command::SetQuota(_) | Command::Advance | Command::LeaseRevoke(_) => {
-            16
-        }
+        Command::Compact(_)
+        | Command::SetQuota(_)
+        | Command::Advance
+        | Command::Alarm(_)
+        | Command::LeaseRevoke(_) => 16,
     }
 }
 

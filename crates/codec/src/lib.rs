@@ -28,6 +28,7 @@
 //! assert_eq!(frame.message::<PeerMessage<Message>>(PROTOCOL.max), Ok(sent));
 //! ```
 
+mod alarm;
 pub mod backup;
 mod chunk;
 pub mod command;

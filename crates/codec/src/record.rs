@@ -5,13 +5,14 @@
 //! record              u8 kind (0 put, 1 tombstone), i64 create revision, i64 version, i64 lease,
 //!                     string key, string value
 //! checkpoint on disk  u8 version, then
-//!                       1 checkpoint, of a store without leases
+//!                       1 checkpoint, of a store without leases and alarms
 //!                       2 leased checkpoint, of one with some
 //! checkpoint          u64 index, u64 round, u64 node, u64 time (microseconds), string members,
 //!                     map u64 member -> string attributes, u128 state hash, i64 revision,
 //!                     i64 compacted, u64 records, u64 content hash, u64 logical bytes,
 //!                     u64 quota bytes, option u64 alarm
-//! leased checkpoint   checkpoint, u64 leases, u64 lease hash
+//! leased checkpoint   checkpoint, u64 leases, u64 lease hash, set alarm
+//! alarm               u64 member, u8 kind (0 no space, 1 corrupt)
 //! revision            i64 main, i64 sub
 //! ```
 //!
@@ -56,7 +57,7 @@ pub fn decode_record(mut bytes: Bytes) -> Result<Record, DecodeError> {
 
 /// Appends a checkpoint as it is stored.
 pub fn encode_checkpoint(checkpoint: &Checkpoint, out: &mut BytesMut) {
-    if has_leases(checkpoint) {
+    if needs_second_form(checkpoint) {
         out.put_u8(CHECKPOINT_VERSION);
         put_leased(checkpoint, out);
     } else {
@@ -83,15 +84,17 @@ pub fn decode_checkpoint(mut bytes: Bytes) -> Result<Checkpoint, DecodeError> {
 /// Reads the form that knows leases where no other would do.
 fn read_leased_only(reader: &mut Reader<'_>) -> Result<Checkpoint, DecodeError> {
     let checkpoint = read_leased(reader)?;
-    if has_leases(&checkpoint) {
+    if needs_second_form(&checkpoint) {
         return Ok(checkpoint);
     }
     Err(DecodeError::Redundant { what: Checkpoint::NAME })
 }
 
-/// Whether a checkpoint needs the form that knows leases.
-pub(crate) fn has_leases(checkpoint: &Checkpoint) -> bool {
-    checkpoint.leases != 0 || checkpoint.lease_hash != ContentHash::default()
+/// Whether a checkpoint needs the form that knows leases and alarms.
+pub(crate) fn needs_second_form(checkpoint: &Checkpoint) -> bool {
+    !checkpoint.alarms.is_empty()
+        || checkpoint.leases != 0
+        || checkpoint.lease_hash != ContentHash::default()
 }
 
 /// Appends the form that knows leases.
@@ -99,13 +102,15 @@ pub(crate) fn put_leased(checkpoint: &Checkpoint, out: &mut BytesMut) {
     checkpoint.put(out);
     checkpoint.leases.put(out);
     checkpoint.lease_hash.0.put(out);
+    checkpoint.alarms.put(out);
 }
 
 /// Reads the form that knows leases.
 pub(crate) fn read_leased(reader: &mut Reader<'_>) -> Result<Checkpoint, DecodeError> {
     let checkpoint = Checkpoint::read(reader)?;
     let (leases, lease_hash) = (u64::read(reader)?, ContentHash(u64::read(reader)?));
-    Ok(Checkpoint { leases, lease_hash, ..checkpoint })
+    let alarms = Layout::read(reader)?;
+    Ok(Checkpoint { leases, lease_hash, alarms, ..checkpoint })
 }
 
 impl Layout for Record {
@@ -217,6 +222,7 @@ impl Layout for Checkpoint {
             space_alarm: Option::<u64>::read(reader)?,
             leases: 0,
             lease_hash: ContentHash::default(),
+            alarms: [].into(),
         })
     }
 }

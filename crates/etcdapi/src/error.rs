@@ -435,6 +435,7 @@ impl From<kv::CommandError> for ApiError {
             kv::CommandError::LeaseNotFound => Self::LeaseNotFound,
             kv::CommandError::LeaseExists => Self::LeaseExists,
             kv::CommandError::NoSpace => Self::NoSpace,
+            kv::CommandError::Corrupt => Self::Corrupt,
         }
     }
 }

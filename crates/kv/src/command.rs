@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{LeaseId, LeaseTtl};
+use crate::{AlarmRequest, LeaseId, LeaseTtl};
 
 /// What an entry of the log asks the store to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Command {
     Publish(PublishRequest),
     /// Nothing but the passing of time.
     Advance,
+    /// Raise or end an alarm.
+    Alarm(AlarmRequest),
     /// Begin a lease.
     LeaseGrant(LeaseGrantRequest),
     /// End a lease, and delete the keys attached to it.
@@ -208,7 +210,43 @@ pub struct TxnRequest {
     pub failure: Vec<RequestOp>,
 }
 
+impl Command {
+    /// Whether clients' data changes by it, or what they may read.
+    pub(crate) fn changes_data(&self) -> bool {
+        match self {
+            Self::Put(_)
+            | Self::DeleteRange(_)
+            | Self::Txn(_)
+            | Self::Compact(_)
+            | Self::LeaseGrant(_)
+            | Self::LeaseRevoke(_) => true,
+            Self::SetQuota(_)
+            | Self::Publish(_)
+            | Self::Advance
+            | Self::Alarm(_)
+            | Self::LeaseRenew(_) => false,
+        }
+    }
+
+    /// Whether it may need space; of a transaction, any branch counts.
+    pub(crate) fn takes_space(&self) -> bool {
+        match self {
+            Self::Put(_) | Self::LeaseGrant(_) => true,
+            Self::Txn(txn) => txn.has_puts(),
+            _ => false,
+        }
+    }
+}
+
 impl TxnRequest {
+    fn has_puts(&self) -> bool {
+        self.success.iter().chain(&self.failure).any(|op| match op {
+            RequestOp::Put(_) => true,
+            RequestOp::Range(_) | RequestOp::DeleteRange(_) => false,
+            RequestOp::Txn(txn) => txn.has_puts(),
+        })
+    }
+
     /// Whether no branch at any depth can write, so that it need not go through the log.
     pub fn is_read_only(&self) -> bool {
         self.success.iter().chain(&self.failure).all(RequestOp::is_read_only)

@@ -42,6 +42,8 @@ pub enum CommandError {
     /// The quota is used up: delete and compact, or raise it (etcd: "mvcc: database space
     /// exceeded").
     NoSpace,
+    /// Members are said to differ: find out, then end the alarm (etcd: "corrupt cluster").
+    Corrupt,
 }
 
 /// The map could not do what it was asked to.
@@ -157,6 +159,7 @@ impl fmt::Display for CommandError {
             Self::LeaseNotFound => "the lease does not exist",
             Self::LeaseExists => "the lease exists already",
             Self::NoSpace => "the quota is used up",
+            Self::Corrupt => "the members are said to differ",
         })
     }
 }

@@ -26,6 +26,7 @@
 //! assert_eq!(answer.revision, 2);
 //! ```
 
+mod alarm;
 mod command;
 mod error;
 mod hash;
@@ -42,6 +43,7 @@ mod store;
 mod validate;
 mod watch;
 
+pub use alarm::{ALARMS_MAX, Alarm, AlarmAction, AlarmKind, AlarmRequest, AlarmResponse};
 pub use command::{
     Command, CompactRequest, Compare, CompareResult, CompareTarget, DeleteRangeRequest,
     LeaseGrantRequest, LeaseRenewRequest, LeaseRevokeRequest, PublishRequest, PutRequest,

@@ -203,6 +203,7 @@ fn commit(id: u64, puts: Vec<(Revision, Record)>, removes: Vec<Revision>) -> Com
         space_alarm: Some(id ^ 0xb),
         leases: id ^ 0xd,
         lease_hash: ContentHash(id ^ 0xe),
+        alarms: [].into(),
     };
     Commit { id: CommitId(id), puts, removes, leases: Vec::new(), checkpoint }
 }

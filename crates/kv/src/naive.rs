@@ -3,18 +3,19 @@
 //! It shares no code with the store beyond the requests and answers, keeps no index, no hash and
 //! no running count, and so is what tests and the simulator compare the store with.
 
+mod alarm;
 mod lease;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
 
 use crate::{
-    COMPACTED_NEVER, ClusterTime, Command, CommandError, CompactResponse, Compare, CompareResult,
-    CompareTarget, ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue, Lease,
-    PutRequest, PutResponse, QUOTA_BYTES_DEFAULT, RECORD_OVERHEAD_BYTES, REVISION_INITIAL,
+    Alarm, COMPACTED_NEVER, ClusterTime, Command, CommandError, CompactResponse, Compare,
+    CompareResult, CompareTarget, ContentHash, DeleteRangeRequest, DeleteRangeResponse, KeyValue,
+    Lease, PutRequest, PutResponse, QUOTA_BYTES_DEFAULT, RECORD_OVERHEAD_BYTES, REVISION_INITIAL,
     RangeRequest, RangeResponse, Record, RecordKind, RequestOp, Response, ResponseOp, Revision,
     Sizes, SortOrder, SortTarget, TxnRequest, TxnResponse,
 };
@@ -53,6 +54,7 @@ pub struct Naive {
     written_bytes: u64,
     quota_bytes: u64,
     alarm: Option<u64>,
+    alarms: BTreeSet<Alarm>,
     attributes: BTreeMap<u64, Bytes>,
     time: ClusterTime,
     leases: Vec<Lease>,
@@ -75,6 +77,7 @@ impl Naive {
             written_bytes: 0,
             quota_bytes: QUOTA_BYTES_DEFAULT,
             alarm: None,
+            alarms: BTreeSet::new(),
             attributes: BTreeMap::new(),
             time: ClusterTime::default(),
             leases: Vec::new(),
@@ -104,6 +107,7 @@ impl Naive {
 
     fn obey(&mut self, command: &Command) -> Result<Response, CommandError> {
         self.changes = 0;
+        self.check_alarms(command)?;
         match command {
             Command::Put(request) => {
                 self.check_lease(request)?;
@@ -135,6 +139,7 @@ impl Naive {
                 Ok(Response::Publish)
             }
             Command::Advance => Ok(Response::Advance),
+            Command::Alarm(request) => Ok(Response::Alarm(self.alarm_by_hand(*request))),
             Command::LeaseGrant(request) => self.grant(*request).map(Response::LeaseGrant),
             Command::LeaseRevoke(request) => self.revoke(request.id).map(Response::LeaseRevoke),
             Command::LeaseRenew(request) => Ok(Response::LeaseRenew(self.renew_all(request))),

@@ -1,11 +1,11 @@
 //! What the map under the store holds: one record per change, and one checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use crate::hash::record_hash;
-use crate::{ClusterTime, ContentHash, LeaseId, LogPosition, Revision, StateHash};
+use crate::{Alarm, ClusterTime, ContentHash, LeaseId, LogPosition, Revision, StateHash};
 
 /// Bytes that a retained record costs beside its key and its value, as the quota counts them:
 /// revision, create revision, version, lease, checksum, and its share of index and B-tree.
@@ -125,4 +125,6 @@ pub struct Checkpoint {
     pub leases: u64,
     /// The hash over them: the wrapping sum of the hash of each.
     pub lease_hash: ContentHash,
+    /// The alarms raised by hand.
+    pub alarms: BTreeSet<Alarm>,
 }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::{KeyValue, LeaseId, LeaseTtl};
+use crate::{AlarmResponse, KeyValue, LeaseId, LeaseTtl};
 
 /// The answer to a [`crate::Command`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Response {
     Publish,
     /// To the passing of time.
     Advance,
+    /// To a request about an alarm.
+    Alarm(AlarmResponse),
     /// To the grant of a lease.
     LeaseGrant(LeaseGrantResponse),
     /// To the end of a lease.

@@ -40,6 +40,7 @@ pub fn validate(command: &Command, limits: &Limits) -> Result<(), RequestError> 
         Command::Compact(_)
         | Command::SetQuota(_)
         | Command::Advance
+        | Command::Alarm(_)
         | Command::LeaseGrant(_)
         | Command::LeaseRevoke(_)
         | Command::LeaseRenew(_) => Ok(()),

@@ -156,11 +156,13 @@ impl<M: Send + 'static> ApplyingThread<M> {
             state_hash: store.state_hash(),
             revision: store.revision(),
             attributes: store.attributes().clone(),
+            alarms: store.alarms().clone(),
             compacted: store.compacted(),
             uncommitted_bytes: store.uncommitted_bytes(),
             watches,
             watch_streams: self.streams.count(),
             watch_events: self.streams.told(),
+            lease_counts: store.lease_counts(),
             counts: self.applying.counts(),
         }
     }

@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use quorate_kv::RangeRequest;
+use quorate_kv::{AlarmKind, RangeRequest};
 use quorate_replica::ReadRequest;
 use serde_json::json;
 
+use crate::alarms;
 use crate::client::{Client, Freshness};
 use crate::metrics;
 use crate::version;
@@ -131,10 +132,13 @@ async fn find_problem(
 ) -> Option<String> {
     match client.figures().await {
         Err(error) => return Some(format!("FIGURES ERROR:{error}")),
-        Ok(figures) if figures.sizes.is_out_of_space && !excluded.contains("NOSPACE") => {
-            return Some("ALARM NOSPACE".to_owned());
+        Ok(figures) => {
+            let alarms = alarms::all(client, &figures).into_iter();
+            let mut names = alarms.map(|alarm| alarms::name_of(alarm.kind));
+            if let Some(name) = names.find(|name| !excluded.contains(name)) {
+                return Some(format!("ALARM {name}"));
+            }
         }
-        Ok(_) => {}
     }
     if !is_serializable && client.leader().is_none() {
         return Some("RAFT NO LEADER".to_owned());
@@ -239,7 +243,15 @@ async fn perform(client: &Client, check: Check) -> Result<(), String> {
         Check::NonLearner if client.members().is_learner(client.node()) => {
             Err("this member is a learner".to_owned())
         }
-        // A member that finds damage stops, so one that answers has found none.
-        Check::NonLearner | Check::DataCorruption => Ok(()),
+        Check::NonLearner => Ok(()),
+        // A member that finds damage stops, so one that answers has found none itself.
+        Check::DataCorruption => {
+            let figures = client.figures().await.map_err(|error| error.to_string())?;
+            let mut alarms = figures.alarms.iter();
+            match alarms.find(|alarm| alarm.kind == AlarmKind::Corrupt) {
+                Some(_) => Err("alarm activated: CORRUPT".to_owned()),
+                None => Ok(()),
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! One thread orders, one applies, one writes the log, one writes the state machine's file; tokio
 //! serves clients and peers. See ARCHITECTURE.md for a write followed through them.
 
+mod alarms;
 mod api;
 mod applying_thread;
 mod authority;

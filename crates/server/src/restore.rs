@@ -4,9 +4,10 @@
 //! which stands for the restore, so that a member that was forgotten is sent the state instead of
 //! being taken for equal. Keys, revisions, history and leases stay as they were; of time, only
 //! what a cluster with a leader counted has passed, so a lease has left what it had. Members, what
-//! they told of themselves, and the cluster's id are new.
+//! they told of themselves, and the cluster's id are new, and alarms raised by hand are over: the
+//! members they name are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -188,6 +189,7 @@ fn begin(found: Checkpoint, config: &Config, bump: Bump) -> Result<Checkpoint, R
         position: LogPosition::default(),
         members: members_to_bytes(&config.initial_members()),
         attributes: BTreeMap::new(),
+        alarms: BTreeSet::new(),
         revision: revision + i64::from(bump.by()),
         ..found
     })

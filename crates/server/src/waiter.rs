@@ -1,13 +1,15 @@
 //! Clients that wait for an answer, and the queues between the threads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use quorate_codec::peer::SnapshotMessage;
 use quorate_consensus::{Entry, Index, Meta, NodeId, SendSnapshot, Status, WriteBatch};
-use quorate_kv::{Commit, CommitId, LeaseId, Records, Sizes, StateHash, Store, Strict};
+use quorate_kv::{
+    Alarm, Commit, CommitId, LeaseCounts, LeaseId, Records, Sizes, StateHash, Store, Strict,
+};
 use quorate_replica::{
     Answer, Counts, Ending, OrderingInput, ReadRequest, StagingFailed, StagingOp, Ticket, Waiters,
 };
@@ -116,6 +118,8 @@ pub(crate) struct Figures {
     pub(crate) revision: i64,
     /// What each member told of itself.
     pub(crate) attributes: BTreeMap<u64, Bytes>,
+    /// The alarms raised by hand.
+    pub(crate) alarms: BTreeSet<Alarm>,
     /// The compacted revision.
     pub(crate) compacted: i64,
     /// Bytes that the file has not taken yet.
@@ -125,6 +129,8 @@ pub(crate) struct Figures {
     pub(crate) watch_streams: usize,
     /// Changes told to watches since the start.
     pub(crate) watch_events: u64,
+    /// What became of leases since the start.
+    pub(crate) lease_counts: LeaseCounts,
     /// What was applied since the start.
     pub(crate) counts: Counts,
 }

@@ -69,6 +69,16 @@ fn commands() {
 }
 
 #[test]
+fn commands_about_alarms() {
+    check(
+        include_str!("../golden/command.1.alarms.txt"),
+        &samples::alarm_commands(),
+        encode_command,
+        decode_command,
+    );
+}
+
+#[test]
 fn commands_about_leases() {
     check(
         include_str!("../golden/command.1.leases.txt"),

@@ -144,7 +144,7 @@ fn a_newer_form_than_is_needed_is_refused() {
     checkpoint.leases = 0;
     let plain =
         bytes_of(&Checkpoint { lease_hash: ContentHash(0), ..checkpoint }, encode_checkpoint);
-    let leased = [&[2][..], &plain[1..], &[0; 16]].concat();
+    let leased = [&[2][..], &plain[1..], &[0; 20]].concat();
     let refused = Err(DecodeError::Redundant { what: "checkpoint" });
     assert_eq!(checkpoint_again(leased.into()), refused);
     let chunk = [&[12][..], &[0; 8], &[0; 17], &[0; 2], &[0; 8]].concat();

@@ -12,10 +12,11 @@ use quorate_consensus::{
     Promise, ProposalId, Refusal, RequestId, StorageState, Write,
 };
 use quorate_kv::{
-    Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, Lease, LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest,
-    LeaseTtl, LogPosition, PublishRequest, PutRequest, RangeRequest, Record, RecordKind, RequestOp,
-    Revision, SetQuotaRequest, SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
+    Alarm, AlarmAction, AlarmKind, AlarmRequest, Checkpoint, Command, CompactRequest, Compare,
+    CompareResult, CompareTarget, ContentHash, DeleteRangeRequest, Lease, LeaseGrantRequest,
+    LeaseId, LeaseRenewRequest, LeaseRevokeRequest, LeaseTtl, LogPosition, PublishRequest,
+    PutRequest, RangeRequest, Record, RecordKind, RequestOp, Revision, SetQuotaRequest,
+    SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 /// Values by name, in the order of their tags.
@@ -158,6 +159,15 @@ pub(crate) fn commands() -> Samples<Command> {
     ]
 }
 
+pub(crate) fn alarm_commands() -> Samples<Command> {
+    let alarm =
+        |action, kind| Command::Alarm(AlarmRequest { action, alarm: Alarm { member: 0xae, kind } });
+    vec![
+        ("raise", alarm(AlarmAction::Raise, AlarmKind::NoSpace)),
+        ("end", alarm(AlarmAction::End, AlarmKind::Corrupt)),
+    ]
+}
+
 pub(crate) fn lease_commands() -> Samples<Command> {
     let ttl = LeaseTtl::new(0x74).expect("in bounds");
     let ids = vec![LeaseId(0x76), LeaseId(-1), LeaseId(0)];
@@ -208,6 +218,7 @@ fn checkpoint(space_alarm: Option<u64>) -> Checkpoint {
         space_alarm,
         leases: 0,
         lease_hash: ContentHash(0),
+        alarms: [].into(),
     }
 }
 
@@ -216,7 +227,10 @@ fn leased_checkpoint() -> Checkpoint {
 }
 
 pub(crate) fn leased_checkpoints() -> Samples<Checkpoint> {
-    vec![("leased", leased_checkpoint())]
+    let alarm = |member, kind| Alarm { member, kind };
+    let alarms = [alarm(0xad, AlarmKind::NoSpace), alarm(0xad, AlarmKind::Corrupt)].into();
+    let alarmed = Checkpoint { alarms, ..checkpoint(None) };
+    vec![("leased", leased_checkpoint()), ("alarmed", alarmed)]
 }
 
 pub(crate) fn checkpoints() -> Samples<Checkpoint> {

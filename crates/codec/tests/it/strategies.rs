@@ -15,10 +15,11 @@ use quorate_consensus::{
     Promise, ProposalId, Refusal, RequestId, StorageState, Write,
 };
 use quorate_kv::{
-    Checkpoint, Command, CompactRequest, Compare, CompareResult, CompareTarget, ContentHash,
-    DeleteRangeRequest, Lease, LeaseGrantRequest, LeaseId, LeaseRenewRequest, LeaseRevokeRequest,
-    LeaseTtl, LogPosition, PublishRequest, PutRequest, RangeRequest, Record, RecordKind, RequestOp,
-    Revision, SetQuotaRequest, SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
+    Alarm, AlarmAction, AlarmKind, AlarmRequest, Checkpoint, Command, CompactRequest, Compare,
+    CompareResult, CompareTarget, ContentHash, DeleteRangeRequest, Lease, LeaseGrantRequest,
+    LeaseId, LeaseRenewRequest, LeaseRevokeRequest, LeaseTtl, LogPosition, PublishRequest,
+    PutRequest, RangeRequest, Record, RecordKind, RequestOp, Revision, SetQuotaRequest,
+    SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
 fn string() -> impl Strategy<Value = Bytes> {
@@ -129,11 +130,18 @@ fn ttl() -> impl Strategy<Value = LeaseTtl> {
 
 pub(crate) fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     let leases = prop_oneof![Just([0, 0]), any::<[u64; 2]>()];
-    (unleased(), leases).prop_map(|(checkpoint, [leases, hash])| Checkpoint {
+    let alarms = prop_oneof![Just([].into()), btree_set(alarm(), 0..3)];
+    (unleased(), leases, alarms).prop_map(|(checkpoint, [leases, hash], alarms)| Checkpoint {
         leases,
         lease_hash: ContentHash(hash),
+        alarms,
         ..checkpoint
     })
+}
+
+fn alarm() -> impl Strategy<Value = Alarm> {
+    let kind = prop_oneof![Just(AlarmKind::NoSpace), Just(AlarmKind::Corrupt)];
+    (any::<u64>(), kind).prop_map(|(member, kind)| Alarm { member, kind })
 }
 
 fn place() -> impl Strategy<Value = SnapshotPlace> {
@@ -165,6 +173,7 @@ fn unleased() -> impl Strategy<Value = Checkpoint> {
                 space_alarm,
                 leases: 0,
                 lease_hash: ContentHash(0),
+                alarms: [].into(),
             }
         })
 }
@@ -271,6 +280,10 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
             Command::Publish(PublishRequest { member, attributes })
         }),
         Just(Command::Advance),
+        (alarm(), any::<bool>()).prop_map(|(alarm, is_raised)| {
+            let action = if is_raised { AlarmAction::Raise } else { AlarmAction::End };
+            Command::Alarm(AlarmRequest { action, alarm })
+        }),
         lease().prop_map(|Lease { id, ttl, .. }| {
             Command::LeaseGrant(LeaseGrantRequest { id, ttl })
         }),

@@ -19,7 +19,17 @@ impl<R: Rules> Store<R> {
         if self.ends_leases(command) {
             self.expire_leases();
         }
-        let outcome = match command {
+        let outcome = match self.check_alarms(command) {
+            Err(error) => Err(error),
+            Ok(()) => self.obey(command)?,
+        };
+        self.effects.push(outcome_code(&outcome));
+        self.end_entry(context);
+        Ok(outcome)
+    }
+
+    fn obey(&mut self, command: &Command) -> Outcome {
+        Ok(match command {
             Command::Put(request) => self.on_put(request)?.map(Response::Put),
             Command::DeleteRange(request) => Ok(Response::DeleteRange(self.delete_range(request)?)),
             Command::Txn(request) => self.on_txn(request)?.map(Response::Txn),
@@ -27,15 +37,13 @@ impl<R: Rules> Store<R> {
             Command::SetQuota(request) => Ok(self.on_set_quota(*request)),
             Command::Publish(request) => Ok(self.on_publish(request)),
             Command::Advance => Ok(Response::Advance),
+            Command::Alarm(request) => Ok(Response::Alarm(self.on_alarm(*request))),
             Command::LeaseGrant(request) => self.on_lease_grant(*request).map(Response::LeaseGrant),
             Command::LeaseRevoke(request) => {
                 self.on_lease_revoke(*request).map(Response::LeaseRevoke)
             }
             Command::LeaseRenew(request) => Ok(Response::LeaseRenew(self.on_lease_renew(request))),
-        };
-        self.effects.push(outcome_code(&outcome));
-        self.end_entry(context);
-        Ok(outcome)
+        })
     }
 
     /// Applies an entry that says nothing to the store: a leader's first, or new members (see
@@ -136,11 +144,13 @@ fn outcome_code(outcome: &Result<Response, CommandError>) -> u64 {
         Ok(Response::LeaseGrant(_)) => 8,
         Ok(Response::LeaseRevoke(_)) => 9,
         Ok(Response::LeaseRenew(_)) => 10,
+        Ok(Response::Alarm(_)) => 11,
         Err(CommandError::Compacted) => 101,
         Err(CommandError::FutureRevision) => 102,
         Err(CommandError::KeyNotFound) => 103,
         Err(CommandError::LeaseNotFound) => 104,
         Err(CommandError::NoSpace) => 105,
         Err(CommandError::LeaseExists) => 106,
+        Err(CommandError::Corrupt) => 107,
     }
 }

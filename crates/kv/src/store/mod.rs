@@ -4,6 +4,7 @@
 //! `range` and `history` read it; `commit` moves records to the map, `compaction` takes them away,
 //! `snapshot` sends them to a peer, `open` finds them again.
 
+mod alarm;
 mod apply;
 mod commit;
 mod compaction;

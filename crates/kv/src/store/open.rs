@@ -88,6 +88,7 @@ fn fresh() -> Checkpoint {
         space_alarm: None,
         leases: 0,
         lease_hash: ContentHash::default(),
+        alarms: [].into(),
     }
 }
 

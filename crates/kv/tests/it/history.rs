@@ -9,11 +9,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use quorate_kv::naive::Naive;
 use quorate_kv::{
-    Command, Commit, CompactRequest, Compare, CompareResult, CompareTarget, Context,
-    DeleteRangeRequest, LeaseGrantRequest, LeaseId, LeaseKeys, LeaseRenewRequest,
-    LeaseRevokeRequest, LeaseTtl, Limits, MemoryMap, Mutant, Pin, PublishRequest, PutRequest,
-    RangeRequest, RangeTask, RecordKind, Records, RequestOp, Rule, Rules, SetQuotaRequest,
-    SortOrder, SortTarget, Step, Store, Strict, TxnRequest, validate_txn,
+    Alarm, AlarmAction, AlarmKind, AlarmRequest, Command, Commit, CompactRequest, Compare,
+    CompareResult, CompareTarget, Context, DeleteRangeRequest, LeaseGrantRequest, LeaseId,
+    LeaseKeys, LeaseRenewRequest, LeaseRevokeRequest, LeaseTtl, Limits, MemoryMap, Mutant, Pin,
+    PublishRequest, PutRequest, RangeRequest, RangeTask, RecordKind, Records, RequestOp, Rule,
+    Rules, SetQuotaRequest, SortOrder, SortTarget, Step, Store, Strict, TxnRequest, validate_txn,
 };
 
 use crate::snapshot::transfer;
@@ -177,7 +177,17 @@ fn command() -> impl Strategy<Value = Command> {
             Command::Publish(PublishRequest { member, attributes })
         }),
         1 => Just(Command::Advance),
+        2 => alarm(),
     ]
+}
+
+/// More often ended than raised, so that there is something left to write.
+fn alarm() -> impl Strategy<Value = Command> {
+    let action = prop_oneof![1 => Just(AlarmAction::Raise), 3 => Just(AlarmAction::End)];
+    let kind = prop_oneof![Just(AlarmKind::NoSpace), Just(AlarmKind::Corrupt)];
+    (action, kind).prop_map(|(action, kind)| {
+        Command::Alarm(AlarmRequest { action, alarm: Alarm { member: 1, kind } })
+    })
 }
 
 fn lease_command() -> impl Strategy<Value = Command> {

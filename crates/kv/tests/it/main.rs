@@ -1,5 +1,6 @@
 //! The store's rules as tables, and its whole against a naive model.
 
+mod alarm;
 mod commit;
 mod compaction;
 mod hash;

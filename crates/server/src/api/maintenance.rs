@@ -5,12 +5,14 @@ use std::pin::Pin;
 use quorate_consensus::NodeId;
 use quorate_etcdapi::error::ApiError;
 use quorate_etcdapi::etcdserverpb as pb;
+use quorate_kv::{Alarm, AlarmAction, AlarmKind};
 use quorate_replica::{ReadRequest, ReadResponse};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{reply, snapshot, unimplemented};
+use crate::alarms;
 use crate::client::{Client, Freshness};
 use crate::version;
 
@@ -34,8 +36,8 @@ impl MaintenanceService {
         if status.leader.is_none() {
             errors.push(ApiError::NoLeader.text().to_owned());
         }
-        if figures.sizes.is_out_of_space {
-            errors.push(format!("memberID:{} alarm:NOSPACE ", self.client.node().0));
+        for Alarm { member, kind } in alarms::all(&self.client, &figures) {
+            errors.push(format!("memberID:{member} alarm:{} ", alarms::name_of(kind)));
         }
         let responder = self.client.responder();
         Ok(pb::StatusResponse {
@@ -55,20 +57,45 @@ impl MaintenanceService {
         })
     }
 
-    async fn answer_alarm(&self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, ApiError> {
-        let figures = self.client.figures().await?;
-        let is_asked = matches!(request.alarm(), pb::AlarmType::None | pb::AlarmType::Nospace);
-        let alarm = pb::AlarmMember {
-            member_id: self.client.node().0,
-            alarm: pb::AlarmType::Nospace.into(),
+    /// Filtered by kind alone, as in etcd.
+    async fn list_alarms(&self, asked: pb::AlarmType) -> Result<pb::AlarmResponse, ApiError> {
+        let figures = self.client.fresh_figures().await?;
+        let alarms = alarms::all(&self.client, &figures);
+        let wanted = kind_of(asked);
+        let wanted =
+            alarms.into_iter().filter(|alarm| wanted.is_none_or(|kind| kind == alarm.kind));
+        Ok(self.alarm_response(figures.revision, wanted))
+    }
+
+    async fn set_alarm(
+        &self,
+        action: AlarmAction,
+        request: &pb::AlarmRequest,
+    ) -> Result<pb::AlarmResponse, ApiError> {
+        let Some(kind) = kind_of(request.alarm()) else {
+            // etcd takes it for a request about nothing.
+            let figures = self.client.fresh_figures().await?;
+            return Ok(self.alarm_response(figures.revision, None));
         };
-        Ok(pb::AlarmResponse {
-            header: Some(self.client.responder().header(figures.revision)),
-            alarms: (is_asked && figures.sizes.is_out_of_space)
-                .then_some(alarm)
-                .into_iter()
-                .collect(),
-        })
+        let alarm = Alarm { member: request.member_id, kind };
+        let (revision, alarm) = self.client.set_alarm(action, alarm).await?;
+        Ok(self.alarm_response(revision, alarm))
+    }
+
+    fn alarm_response(
+        &self,
+        revision: i64,
+        alarms: impl IntoIterator<Item = Alarm>,
+    ) -> pb::AlarmResponse {
+        let alarms = alarms.into_iter().map(|alarm| pb::AlarmMember {
+            member_id: alarm.member,
+            alarm: match alarm.kind {
+                AlarmKind::NoSpace => pb::AlarmType::Nospace.into(),
+                AlarmKind::Corrupt => pb::AlarmType::Corrupt.into(),
+            },
+        });
+        let header = Some(self.client.responder().header(revision));
+        pb::AlarmResponse { header, alarms: alarms.collect() }
     }
 
     /// The hash over all that was ever applied: equal on members that have applied as much.
@@ -103,19 +130,31 @@ impl MaintenanceService {
     }
 }
 
+/// The kind that is meant, if one is.
+fn kind_of(alarm: pb::AlarmType) -> Option<AlarmKind> {
+    match alarm {
+        pb::AlarmType::None => None,
+        pb::AlarmType::Nospace => Some(AlarmKind::NoSpace),
+        pb::AlarmType::Corrupt => Some(AlarmKind::Corrupt),
+    }
+}
+
 #[tonic::async_trait]
 impl pb::maintenance_server::Maintenance for MaintenanceService {
-    /// Reads are answered, because every health check asks; alarms end by themselves.
     async fn alarm(
         &self,
         request: Request<pb::AlarmRequest>,
     ) -> Result<Response<pb::AlarmResponse>, Status> {
         let request = request.into_inner();
-        match request.action() {
-            pb::alarm_request::AlarmAction::Get => reply(self.answer_alarm(request).await),
-            pb::alarm_request::AlarmAction::Activate
-            | pb::alarm_request::AlarmAction::Deactivate => unimplemented("setting alarms by hand"),
-        }
+        reply(match request.action() {
+            pb::alarm_request::AlarmAction::Get => self.list_alarms(request.alarm()).await,
+            pb::alarm_request::AlarmAction::Activate => {
+                self.set_alarm(AlarmAction::Raise, &request).await
+            }
+            pb::alarm_request::AlarmAction::Deactivate => {
+                self.set_alarm(AlarmAction::End, &request).await
+            }
+        })
     }
 
     async fn status(

@@ -1,10 +1,11 @@
 //! A scrape: what the threads counted, and what engine and state machine say when they are asked.
 
-use quorate_consensus::{Role, Status, StorageState};
+use quorate_consensus::{NodeId, Role, Status, StorageState};
 
 use super::peers::name_of;
 use super::text::Exposition;
 use super::{Metrics, ROLES, ThreadMetrics, process};
+use crate::alarms;
 use crate::client::Client;
 use crate::version;
 use crate::waiter::Figures;
@@ -25,6 +26,7 @@ pub(super) async fn render(client: &Client) -> String {
         write_state(&mut text, client, figures);
         write_operations(&mut text, metrics, figures);
         write_watches(&mut text, figures);
+        write_leases(&mut text, figures);
     }
     metrics.requests.write(&mut text);
     write_threads(&mut text, &metrics.threads);
@@ -198,9 +200,10 @@ fn write_state(text: &mut Exposition, client: &Client, figures: &Figures) {
     );
     let name = "etcd_debugging_server_alarms";
     text.family(name, "gauge", "Alarms for every member in cluster. 1 for 'server_id' label.");
-    if sizes.is_out_of_space {
-        let id = name_of(client.node());
-        text.sample(name, &[("server_id", &id), ("alarm_type", "NOSPACE")], 1);
+    for alarm in alarms::all(client, figures) {
+        let id = name_of(NodeId(alarm.member));
+        let kind = alarms::name_of(alarm.kind);
+        text.sample(name, &[("server_id", &id), ("alarm_type", kind)], 1);
     }
 }
 
@@ -217,6 +220,28 @@ fn write_operations(text: &mut Exposition, metrics: &Metrics, figures: &Figures)
     for (name, help, count) in families {
         text.counter(name, help, count);
     }
+}
+
+fn write_leases(text: &mut Exposition, figures: &Figures) {
+    let counts = figures.lease_counts;
+    let families = [
+        (
+            "etcd_debugging_lease_granted_total",
+            "The total number of granted leases.",
+            counts.granted,
+        ),
+        ("etcd_debugging_lease_renewed_total", "The number of renewed leases.", counts.renewed),
+        ("etcd_debugging_lease_revoked_total", "The total number of revoked leases.", {
+            counts.revoked
+        }),
+        ("etcd_debugging_server_lease_expired_total", "The total number of expired leases.", {
+            counts.expired
+        }),
+    ];
+    for (name, help, count) in families {
+        text.counter(name, help, count);
+    }
+    text.gauge("quorate_leases", "Leases that exist.", figures.sizes.leases);
 }
 
 fn write_watches(text: &mut Exposition, figures: &Figures) {

@@ -52,6 +52,11 @@ impl Cluster {
         &self.configs[member]
     }
 
+    /// The same, to be changed before it starts.
+    pub(crate) fn config_mut(&mut self, member: usize) -> &mut Config {
+        &mut self.configs[member]
+    }
+
     /// Starts a member that does not run.
     pub(crate) async fn start_member(&mut self, member: usize) {
         assert!(self.servers[member].is_none(), "it runs already");

@@ -1,5 +1,6 @@
 //! Whole servers in one process: real sockets, threads and files, on ports the system chooses.
 
+mod alarms;
 mod cluster;
 mod gateway;
 mod http;

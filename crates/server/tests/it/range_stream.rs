@@ -12,9 +12,10 @@ fn everything() -> pb::RangeRequest {
 
 /// The chunks of a range.
 async fn stream(cluster: &Cluster, request: pb::RangeRequest) -> Vec<pb::RangeResponse> {
-    let mut stream = cluster.kv(0).await.range_stream(request).await.unwrap().into_inner();
+    let mut stream =
+        cluster.kv(0).await.range_stream(request).await.expect("the server answers").into_inner();
     let mut chunks = Vec::new();
-    while let Some(chunk) = stream.message().await.unwrap() {
+    while let Some(chunk) = stream.message().await.expect("the server answers") {
         chunks.push(chunk.range_response.expect("a chunk has an answer"));
     }
     chunks

@@ -67,6 +67,7 @@ impl Known {
             }
             Response::LeaseRevoke(revoke) => self.learn_revision(revoke.revision),
             Response::LeaseRenew(renew) => self.learn_revision(renew.revision),
+            Response::Alarm(alarm) => self.learn_revision(alarm.revision),
             Response::SetQuota | Response::Publish | Response::Advance => {}
         }
     }

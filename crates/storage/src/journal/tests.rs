@@ -41,6 +41,7 @@ fn checkpoint(index: u64) -> Checkpoint {
         attributes: BTreeMap::new(),
         leases: 0,
         lease_hash: quorate_kv::ContentHash::default(),
+        alarms: [].into(),
     }
 }
 

@@ -49,6 +49,7 @@ fn checkpoint() -> Checkpoint {
         attributes: BTreeMap::new(),
         leases: 0,
         lease_hash: ContentHash::default(),
+        alarms: [].into(),
     }
 }
 

@@ -63,6 +63,7 @@ fn checkpoint(index: u64, records: &BTreeMap<Revision, Record>) -> Checkpoint {
         attributes: BTreeMap::new(),
         leases: 0,
         lease_hash: ContentHash::default(),
+        alarms: [].into(),
     }
 }
 

@@ -174,6 +174,7 @@ pub(crate) fn checkpoint_of(index: u64, records: &BTreeMap<Revision, Record>) ->
         attributes: BTreeMap::new(),
         leases: 0,
         lease_hash: ContentHash::default(),
+        alarms: [].into(),
     }
 }
 

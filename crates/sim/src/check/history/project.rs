@@ -116,6 +116,7 @@ pub(super) fn may_touch(key: &[u8], command: &Command) -> bool {
         | Command::SetQuota(_)
         | Command::Publish(_)
         | Command::Advance
+        | Command::Alarm(_)
         | Command::LeaseGrant(_)
         | Command::LeaseRevoke(_)
         | Command::LeaseRenew(_) => false,
