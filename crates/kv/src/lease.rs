@@ -82,13 +82,6 @@ impl Lease {
         i64::try_from(micros / MICROS_PER_SECOND).unwrap_or(i64::MAX)
     }
 
-    /// Whether a renewal at `now` would move the deadline by a tenth of the TTL or more. One that
-    /// would not is not worth an entry of the log.
-    pub fn is_renewal_due(&self, now: ClusterTime) -> bool {
-        let renewed = now.0.saturating_add(self.ttl.micros());
-        self.ttl.micros() / 10 <= renewed.saturating_sub(self.deadline.0)
-    }
-
     /// This lease's share of the hash over all leases.
     pub fn hash(&self) -> ContentHash {
         lease_hash(self)
@@ -142,15 +135,5 @@ mod tests {
             (10, 0)
         );
         assert_eq!(lease.seconds_left(ClusterTime(99 * SECOND)), 0);
-    }
-
-    #[test]
-    fn a_renewal_is_due_once_it_gains_a_tenth() {
-        let ttl = LeaseTtl::new(10).expect("in bounds");
-        let lease = Lease::beginning(LeaseId(1), ttl, ClusterTime(5 * SECOND));
-        assert!(!lease.is_renewal_due(ClusterTime(5 * SECOND)));
-        assert!(!lease.is_renewal_due(ClusterTime(6 * SECOND - 1)));
-        assert!(lease.is_renewal_due(ClusterTime(6 * SECOND)));
-        assert!(!lease.is_renewal_due(ClusterTime(0)), "an estimate may be behind");
     }
 }

@@ -6,15 +6,15 @@
 mod leasing;
 mod pieces;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommitId, Context, Damage, LogPosition, NodeTime, Response, Step, Store, StreamId,
-    WatchLimits, WatchRequest, Watches,
+    Command, CommitId, Context, Damage, LeaseId, LogPosition, NodeTime, Response, Step, Store,
+    StreamId, WatchLimits, WatchRequest, Watches,
 };
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
@@ -51,6 +51,8 @@ pub struct Applying<R: quorate_kv::Rules, N: Rules = Strict> {
     wish_told: Option<Command>,
     counts: Counts,
     leases_told: Option<LeaseClock>,
+    /// When this node proposed the last renewal of a lease that was applied.
+    renewed: BTreeMap<LeaseId, Instant>,
     /// When the store's clock last moved.
     clock_moved_at: Option<Instant>,
     has_compaction_work: bool,
@@ -104,6 +106,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             wish_told: None,
             counts: Counts::default(),
             leases_told: None,
+            renewed: BTreeMap::new(),
             clock_moved_at: None,
             has_compaction_work: true,
             is_installing: false,
@@ -195,10 +198,15 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
                 self.compacting.push_back((compact.revision, ticket, response));
             }
             (Waiters::One(ticket), _, result) => self.answer(ticket, Answer::Command(result)),
-            (Waiters::Renewals(tickets), _, Ok(Response::LeaseRenew(renewal))) => {
-                self.answer_renewals(tickets, renewal);
+            (
+                Waiters::Renewals { since, all },
+                Command::LeaseRenew(request),
+                Ok(Response::LeaseRenew(renewal)),
+            ) => {
+                self.note_renewals(since, &request.ids, &renewal);
+                self.answer_renewals(all, renewal);
             }
-            (Waiters::Renewals(_), command, _) => {
+            (Waiters::Renewals { .. }, command, _) => {
                 unreachable!("renewals wait for their entry, not for {command:?}")
             }
         }
@@ -385,7 +393,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
     fn serve_reads(&mut self, now: Instant) -> Result<(), Damage> {
         let applied = self.applied();
         let had_slices = self.reading.has_slices();
-        let moment = Moment { now, cluster: self.cluster_time(now), applied };
+        let cluster = self.cluster_time(now);
+        let moment = Moment { now, cluster, applied, renewed: &self.renewed };
         let answers = self.reading.serve(moment, &mut self.store, SLICE_RECORDS, &self.rules)?;
         self.has_compaction_work |= had_slices && !answers.is_empty();
         self.effects.answers.extend(answers);

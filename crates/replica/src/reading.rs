@@ -1,5 +1,6 @@
 //! Reads that wait for the state machine to come far enough, and ranges served in slices.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use quorate_consensus::{Index, Instant};
@@ -66,22 +67,24 @@ pub enum ReadResponse {
 /// Whether a lease needs to be renewed in the log to be kept alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepAlive {
-    /// It does, or is not known here.
+    /// It does, or this node does not know that it does not.
     Due,
-    /// It was renewed so recently that another renewal would move its deadline by less than a
+    /// This node renewed it so recently that another renewal would move its deadline by less than a
     /// tenth of its time to live.
     Fresh(KeptAlive),
 }
 
 /// When reads are served.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct Moment<'a> {
     /// This node's time.
     pub(crate) now: Instant,
     /// The cluster's time, as far as this node can tell.
     pub(crate) cluster: ClusterTime,
     /// The last applied position.
     pub(crate) applied: Index,
+    /// When this node proposed the last renewal of a lease that was applied.
+    pub(crate) renewed: &'a BTreeMap<LeaseId, Instant>,
 }
 
 /// The reads of one node.
@@ -143,7 +146,7 @@ impl Reading {
     /// Serves what can be served, with at most `slice` records of large reads.
     pub(crate) fn serve<R: quorate_kv::Rules, N: Rules>(
         &mut self,
-        moment: Moment,
+        moment: Moment<'_>,
         store: &mut Store<R>,
         slice: usize,
         rules: &N,
@@ -152,7 +155,7 @@ impl Reading {
         let is_hasty = rules.breaks(Rule::ReadBeforeApplied);
         let applied = if is_hasty { Index(u64::MAX) } else { moment.applied };
         while let Some((ticket, request)) = self.next_ready(applied) {
-            if let Some(answer) = self.begin(ticket, request, moment.cluster, store)? {
+            if let Some(answer) = self.begin(ticket, request, moment, store)? {
                 answers.push((ticket, answer));
             }
         }
@@ -175,7 +178,7 @@ impl Reading {
         &mut self,
         ticket: Ticket,
         request: ReadRequest,
-        cluster: ClusterTime,
+        moment: Moment<'_>,
         store: &mut Store<R>,
     ) -> Result<Option<Answer>, Damage> {
         let result = match request {
@@ -195,11 +198,11 @@ impl Reading {
             ReadRequest::Txn(txn) => store.read_txn(&txn)?.map(ReadResponse::Txn),
             ReadRequest::Revision => Ok(ReadResponse::Revision(store.revision())),
             ReadRequest::Lease { id, keys } => {
-                Ok(ReadResponse::Lease(store.lease_time_to_live(id, cluster, keys)))
+                Ok(ReadResponse::Lease(store.lease_time_to_live(id, moment.cluster, keys)))
             }
             ReadRequest::Leases => Ok(ReadResponse::Leases(store.lease_list())),
             ReadRequest::KeepAlive { id } => {
-                Ok(ReadResponse::KeepAlive(keep_alive(id, cluster, store)))
+                Ok(ReadResponse::KeepAlive(keep_alive(id, moment, store)))
             }
         };
         Ok(Some(Answer::Read(result)))
@@ -247,17 +250,22 @@ impl Reading {
     }
 }
 
+/// The stamp of an entry says little about the time at which it is applied: a node that lags behind
+/// would take every lease for a fresh one. What this node has proposed was stamped later than that.
 fn keep_alive<R: quorate_kv::Rules>(
     id: LeaseId,
-    cluster: ClusterTime,
+    moment: Moment<'_>,
     store: &Store<R>,
 ) -> KeepAlive {
-    let live = store.lease(id).filter(|lease| lease.is_live(cluster));
-    match live.filter(|lease| !lease.is_renewal_due(cluster)) {
-        Some(lease) => {
+    let Some(lease) = store.lease(id).filter(|lease| lease.is_live(moment.cluster)) else {
+        return KeepAlive::Due;
+    };
+    let tenth = Duration::from_micros(lease.ttl.micros() / 10);
+    match moment.renewed.get(&id) {
+        Some(since) if moment.now.since(*since) < tenth => {
             KeepAlive::Fresh(KeptAlive { revision: store.revision(), ttl: Some(lease.ttl) })
         }
-        None => KeepAlive::Due,
+        _ => KeepAlive::Due,
     }
 }
 

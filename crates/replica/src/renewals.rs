@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use quorate_codec::encode_command;
+use quorate_consensus::Instant;
 use quorate_kv::{Command, LEASE_RENEW_MAX, LeaseId, LeaseRenewRequest};
 
 use crate::request::{Ending, Ticket, Waiters};
@@ -14,9 +15,16 @@ pub(crate) struct Renewals {
     /// Not proposed yet.
     fresh: Vec<(Ticket, LeaseId)>,
     /// Proposed together, by the ticket under which: that of the first. In the order of the ids.
-    batches: BTreeMap<Ticket, Vec<Ticket>>,
+    batches: BTreeMap<Ticket, Batch>,
     /// Tickets in batches, but for the first of each.
     riders: usize,
+}
+
+#[derive(Debug)]
+struct Batch {
+    /// When it was made.
+    since: Instant,
+    tickets: Vec<Ticket>,
 }
 
 impl Renewals {
@@ -31,12 +39,12 @@ impl Renewals {
     }
 
     /// The next batch as a command, and the ticket to propose it under.
-    pub(crate) fn next_batch(&mut self) -> Option<(Ticket, Bytes)> {
+    pub(crate) fn next_batch(&mut self, now: Instant) -> Option<(Ticket, Bytes)> {
         let first = self.fresh.first()?.0;
         let count = self.fresh.len().min(LEASE_RENEW_MAX);
         let (tickets, ids): (Vec<_>, Vec<_>) = self.fresh.drain(..count).unzip();
         self.riders += tickets.len() - 1;
-        self.batches.insert(first, tickets);
+        self.batches.insert(first, Batch { since: now, tickets });
         let command = Command::LeaseRenew(LeaseRenewRequest { ids });
         Some((first, encode_command(&command)))
     }
@@ -44,7 +52,7 @@ impl Renewals {
     /// Who waits for the proposal of this ticket, which is committed.
     pub(crate) fn settle(&mut self, ticket: Ticket) -> Waiters {
         match self.take(ticket) {
-            Some(tickets) => Waiters::Renewals(tickets),
+            Some(Batch { since, tickets }) => Waiters::Renewals { since, all: tickets },
             None => Waiters::One(ticket),
         }
     }
@@ -56,16 +64,17 @@ impl Renewals {
         }
         let mut all = Vec::with_capacity(endings.len());
         for (ticket, ending) in endings {
-            let tickets = self.take(ticket).unwrap_or_else(|| vec![ticket]);
+            let batch = self.take(ticket);
+            let tickets = batch.map_or_else(|| vec![ticket], |batch| batch.tickets);
             all.extend(tickets.into_iter().map(|ticket| (ticket, ending)));
         }
         all
     }
 
-    fn take(&mut self, ticket: Ticket) -> Option<Vec<Ticket>> {
-        let tickets = self.batches.remove(&ticket)?;
-        self.riders -= tickets.len() - 1;
-        Some(tickets)
+    fn take(&mut self, ticket: Ticket) -> Option<Batch> {
+        let batch = self.batches.remove(&ticket)?;
+        self.riders -= batch.tickets.len() - 1;
+        Some(batch)
     }
 }
 
@@ -74,6 +83,8 @@ mod tests {
     use quorate_codec::decode_command;
 
     use super::*;
+
+    const NOW: Instant = Instant::from_micros(5);
 
     fn admitted(count: usize) -> Renewals {
         let mut renewals = Renewals::default();
@@ -93,11 +104,11 @@ mod tests {
     #[test]
     fn all_that_wait_share_a_command_in_order() {
         let mut renewals = admitted(3);
-        let (first, command) = renewals.next_batch().expect("three wait");
+        let (first, command) = renewals.next_batch(NOW).expect("three wait");
         assert_eq!((first, ids(command)), (Ticket(0), vec![100, 101, 102]));
-        assert_eq!((renewals.next_batch(), renewals.len()), (None, 2));
-        let all = Waiters::Renewals(vec![Ticket(0), Ticket(1), Ticket(2)]);
-        assert_eq!(renewals.settle(first), all);
+        assert_eq!((renewals.next_batch(NOW), renewals.len()), (None, 2));
+        let all = vec![Ticket(0), Ticket(1), Ticket(2)];
+        assert_eq!(renewals.settle(first), Waiters::Renewals { since: NOW, all });
         assert_eq!((renewals.settle(first), renewals.len()), (Waiters::One(first), 0));
     }
 
@@ -105,14 +116,14 @@ mod tests {
     fn a_large_batch_is_cut_so_that_no_command_is_too_large() {
         let mut renewals = admitted(LEASE_RENEW_MAX + 1);
         let lengths: Vec<usize> =
-            std::iter::from_fn(|| renewals.next_batch()).map(|(_, it)| ids(it).len()).collect();
+            std::iter::from_fn(|| renewals.next_batch(NOW)).map(|(_, it)| ids(it).len()).collect();
         assert_eq!(lengths, [LEASE_RENEW_MAX, 1]);
     }
 
     #[test]
     fn what_ends_a_batch_ends_all_in_it_and_nobody_else() {
         let mut renewals = admitted(2);
-        renewals.next_batch().expect("two wait");
+        renewals.next_batch(NOW).expect("two wait");
         let endings = vec![(Ticket(9), Ending::Unknown), (Ticket(0), Ending::NoLeader)];
         let spread = renewals.spread(endings);
         let expected = [(9, Ending::Unknown), (0, Ending::NoLeader), (1, Ending::NoLeader)];

@@ -1,6 +1,6 @@
 //! What clients ask of a node, and how a request ends that never reached the state machine.
 
-use quorate_consensus::{Refusal, TransferError};
+use quorate_consensus::{Instant, Refusal, TransferError};
 use quorate_kv::LeaseTtl;
 
 /// Names a waiting client. The host's choice; never reused while the request lives.
@@ -29,7 +29,12 @@ pub enum Waiters<T = Ticket> {
     /// One client, for the answer to its command.
     One(T),
     /// Those who want the leases kept alive that the entry renews, in the order of its ids.
-    Renewals(Vec<T>),
+    Renewals {
+        /// When they were proposed, by the clock of this node.
+        since: Instant,
+        /// Who.
+        all: Vec<T>,
+    },
 }
 
 impl<T> Waiters<T> {
@@ -38,7 +43,9 @@ impl<T> Waiters<T> {
         match self {
             Self::Nobody => Waiters::Nobody,
             Self::One(one) => Waiters::One(change(one)),
-            Self::Renewals(all) => Waiters::Renewals(all.into_iter().map(change).collect()),
+            Self::Renewals { since, all } => {
+                Waiters::Renewals { since, all: all.into_iter().map(change).collect() }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use quorate_consensus::{ClusterTime, Instant};
-use quorate_kv::LeaseRenewResponse;
+use quorate_kv::{LeaseId, LeaseRenewResponse};
 
 use super::Applying;
 use crate::applying_io::{Answer, Note};
@@ -11,7 +11,31 @@ use crate::ordering_io::LeaseClock;
 use crate::request::{KeptAlive, Ticket};
 use crate::rules::Rules;
 
+/// Renewals of leases that have ended which are remembered beside those of leases there are.
+const RENEWED_SLACK: usize = 1_000;
+
 impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
+    /// Remembers that these leases were renewed, and since when that is certain: by the time of
+    /// the proposal, which the stamp of its entry comes after.
+    pub(super) fn note_renewals(
+        &mut self,
+        since: Instant,
+        ids: &[LeaseId],
+        renewal: &LeaseRenewResponse,
+    ) {
+        for (id, ttl) in ids.iter().zip(&renewal.renewed) {
+            match ttl {
+                Some(_) => self.renewed.insert(*id, since),
+                None => self.renewed.remove(id),
+            };
+        }
+        let leases = usize::try_from(self.store.sizes().leases).unwrap_or(usize::MAX);
+        if leases.saturating_mul(2).saturating_add(RENEWED_SLACK) < self.renewed.len() {
+            let store = &self.store;
+            self.renewed.retain(|id, _| store.lease(*id).is_some());
+        }
+    }
+
     pub(super) fn answer_renewals(&mut self, tickets: Vec<Ticket>, renewal: LeaseRenewResponse) {
         let LeaseRenewResponse { revision, renewed } = renewal;
         assert!(tickets.len() == renewed.len(), "each lease has one who waits for it");

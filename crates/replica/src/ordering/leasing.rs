@@ -18,7 +18,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
 
     /// Makes proposals of the renewals that came since the last drain.
     pub(super) fn batch_renewals(&mut self, now: Instant) {
-        while let Some((ticket, command)) = self.renewals.next_batch() {
+        while let Some((ticket, command)) = self.renewals.next_batch(now) {
             self.proposals.admit(ticket, command, now + self.limits.request_timeout);
         }
     }

@@ -146,18 +146,38 @@ fn a_keep_alive_goes_through_the_log_only_if_it_gains_something() {
     world.lead(1);
     grant(&mut world, 1, 7, 100);
     let ask = ReadRequest::KeepAlive { id: LeaseId(7) };
-    let fresh = read(&mut world, 2, ask.clone());
-    let is_fresh = matches!(&fresh, ReadResponse::KeepAlive(KeepAlive::Fresh(kept))
-        if kept.ttl == Some(ttl(100)));
-    assert!(is_fresh, "{fresh:?}");
-    world.run_millis(11_000);
     assert_eq!(read(&mut world, 2, ask.clone()), ReadResponse::KeepAlive(KeepAlive::Due));
     let ticket = world.renew(2, 7);
     world.settle();
     assert_eq!(kept(&world, ticket).expect("it is answered").ttl, Some(ttl(100)));
-    assert_ne!(read(&mut world, 3, ask), ReadResponse::KeepAlive(KeepAlive::Due));
+    world.run_millis(9_000);
+    let fresh = read(&mut world, 2, ask.clone());
+    let is_fresh = matches!(&fresh, ReadResponse::KeepAlive(KeepAlive::Fresh(kept))
+        if kept.ttl == Some(ttl(100)));
+    assert!(is_fresh, "{fresh:?}");
+    let elsewhere = read(&mut world, 3, ask.clone());
+    assert_eq!(elsewhere, ReadResponse::KeepAlive(KeepAlive::Due), "only who renewed it knows");
+    world.run_millis(1_000);
+    assert_eq!(read(&mut world, 2, ask), ReadResponse::KeepAlive(KeepAlive::Due));
     let unknown = ReadRequest::KeepAlive { id: LeaseId(8) };
     assert_eq!(read(&mut world, 3, unknown), ReadResponse::KeepAlive(KeepAlive::Due));
+}
+
+/// What was stamped long ago and arrives late is not taken for news.
+#[test]
+fn a_renewal_that_took_long_to_commit_is_as_old_as_its_proposal() {
+    let mut world = World::new(3, &setup());
+    world.lead(1);
+    grant(&mut world, 1, 7, 30);
+    world.keeps = Some(|flight, _| flight.to == NodeId(2));
+    let ticket = world.renew(2, 7);
+    world.settle();
+    world.run_millis(3_100);
+    world.release();
+    world.run_until("it is answered", |world| world.has_ended(ticket));
+    assert_eq!(kept(&world, ticket).expect("the lease is there").ttl, Some(ttl(30)));
+    let ask = ReadRequest::KeepAlive { id: LeaseId(7) };
+    assert_eq!(read(&mut world, 2, ask), ReadResponse::KeepAlive(KeepAlive::Due));
 }
 
 #[test]
