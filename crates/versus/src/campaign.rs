@@ -108,7 +108,8 @@ impl Worker {
         let again = self.pair.run(&steps, &plan.known, &mut Met::new()).await?;
         let signature = first.signature();
         if again.finding.is_none_or(|finding| finding.signature() != signature) {
-            self.outcome().unrepeated.push(format!("sequence {number}: {signature}"));
+            let what = format!("{} {}", first.request, first.differences[0]);
+            self.outcome().unrepeated.push(format!("sequence {number}: {what}"));
             return Ok(());
         }
         let is_told = {
