@@ -10,6 +10,7 @@ use crate::broken::Broken;
 use crate::check::Violation;
 use crate::clients::Ask;
 use crate::profile::{Profile, Span, Timing};
+use crate::protocol::{Protocol, RaftProtocol};
 use crate::world::director::Fate;
 
 /// A transfer of leadership ends, whatever becomes of its target.
@@ -28,12 +29,14 @@ pub(super) const LEARNERS_LISTEN: &str = "learners-listen";
 pub(super) const LAGGARDS_CATCH_UP: &str = "laggards-catch-up";
 /// A deposed leader follows as soon as it hears of a newer term.
 pub(super) const DEPOSED_LEADERS_FOLLOW: &str = "deposed-leaders-follow";
+/// A leader that no quorum answers leads no longer.
+pub(super) const UNHEARD_LEADERS_YIELD: &str = "unheard-leaders-yield";
 /// No read is served without a confirmation of its own.
 pub(super) const READS_ARE_CONFIRMED: &str = "reads-are-confirmed";
 
 /// A leader hands over to a node that cannot hear it; then it serves on.
-pub(super) fn transfer_to_the_deaf(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+pub(super) fn transfer_to_the_deaf<P: Protocol>(broken: Broken) -> Option<Violation> {
+    let mut stage = Stage::<P>::new(broken);
     stage.lead(N1);
     stage.director.cut(N1, N3);
     stage.director.ask(N1, Ask::Transfer(N3));
@@ -45,8 +48,8 @@ pub(super) fn transfer_to_the_deaf(broken: Broken) -> Option<Violation> {
 }
 
 /// The leader's disk stalls while its network is well.
-pub(super) fn stalled_disk(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+pub(super) fn stalled_disk<P: Protocol>(broken: Broken) -> Option<Violation> {
+    let mut stage = Stage::<P>::new(broken);
     stage.lead(N1);
     stage.director.slow_disk(N1, 1_000_000);
     stage.write(N1, "stuck");
@@ -55,11 +58,21 @@ pub(super) fn stalled_disk(broken: Broken) -> Option<Violation> {
     stage.verdict(STALLED_DISK_YIELDS, holds, "n1 still leads")
 }
 
+/// The leader hears nobody any more.
+pub(super) fn unheard_leader<P: Protocol>(broken: Broken) -> Option<Violation> {
+    let mut stage = Stage::<P>::new(broken);
+    stage.lead(N1);
+    stage.isolate(N1, 3);
+    stage.run(MS * 5_000);
+    let holds = !stage.leads(N1);
+    stage.verdict(UNHEARD_LEADERS_YIELD, holds, "n1 still leads")
+}
+
 /// More writes come than may be in flight.
-pub(super) fn flood(broken: Broken) -> Option<Violation> {
+pub(super) fn flood<P: Protocol>(broken: Broken) -> Option<Violation> {
     let mut profile = Profile::calm();
     profile.engine.in_flight_max = 4;
-    let mut stage = Stage::of(profile, broken);
+    let mut stage = Stage::<P>::of(profile, broken);
     stage.lead(N1);
     stage.isolate(N1, 3);
     for number in 0..20 {
@@ -73,7 +86,7 @@ pub(super) fn flood(broken: Broken) -> Option<Violation> {
 
 /// One follower does not hear the leader that all others hear.
 pub(super) fn deaf_follower(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+    let mut stage = Stage::<RaftProtocol>::new(broken);
     stage.lead(N1);
     let round = stage.status(N1).map(|status| status.ballot.round);
     stage.director.cut(N1, N3);
@@ -91,7 +104,7 @@ pub(super) fn lockstep(broken: Broken) -> Option<Violation> {
         log: Span::exactly(500),
         ..Profile::calm().timing
     };
-    let mut stage = Stage::of(Profile { timing, ..Profile::calm() }, broken);
+    let mut stage = Stage::<RaftProtocol>::of(Profile { timing, ..Profile::calm() }, broken);
     stage.run(MS * 10_000);
     let holds = [N1, N2, N3].into_iter().any(|node| stage.leads(node));
     stage.verdict(STARTS_ELECT, holds, "20 election timeouts without a leader")
@@ -99,7 +112,7 @@ pub(super) fn lockstep(broken: Broken) -> Option<Violation> {
 
 /// A learner is asked to campaign, and nobody answers it.
 pub(super) fn ambitious_learner(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::of(Profile { learners: 1, ..Profile::calm() }, broken);
+    let mut stage = Stage::<RaftProtocol>::of(Profile { learners: 1, ..Profile::calm() }, broken);
     stage.lead(N1);
     let learner = NodeId(4);
     stage.isolate(learner, 4);
@@ -113,9 +126,9 @@ pub(super) fn ambitious_learner(broken: Broken) -> Option<Violation> {
 pub(super) fn lost_window(broken: Broken) -> Option<Violation> {
     let mut profile = Profile::calm();
     profile.engine.window_messages_max = 2;
-    let mut stage = Stage::of(profile, broken);
+    let mut stage = Stage::<RaftProtocol>::of(profile, broken);
     stage.lead(N1);
-    stage.lose(N1, N3, |body| matches!(body, Body::Append { .. }), 2);
+    stage.lose(N1, N3, |message| matches!(message.body, Body::Append { .. }), 2);
     for number in 0..5 {
         stage.write(N1, &format!("window/{number}"));
         stage.run(MS * 5);
@@ -129,14 +142,14 @@ pub(super) fn lost_snapshot(broken: Broken) -> Option<Violation> {
     let mut profile = Profile::calm();
     profile.policy.snapshot_count = 20;
     profile.policy.catch_up_entries = 1;
-    let mut stage = Stage::of(profile, broken);
+    let mut stage = Stage::<RaftProtocol>::of(profile, broken);
     stage.lead(N1);
     stage.isolate(N3, 3);
     for number in 0..200 {
         stage.write(N1, &format!("behind/{number}"));
         stage.run(MS * 10);
     }
-    stage.lose(N1, N3, |body| matches!(body, Body::Snapshot { .. }), 1);
+    stage.lose(N1, N3, |message| matches!(message.body, Body::Snapshot { .. }), 1);
     stage.rejoin(N3, 3);
     stage.run(MS * 8_000);
     level(stage)
@@ -144,7 +157,7 @@ pub(super) fn lost_snapshot(broken: Broken) -> Option<Violation> {
 
 /// A follower lacks what the leader had before it was elected.
 pub(super) fn short_log(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+    let mut stage = Stage::<RaftProtocol>::new(broken);
     stage.lead(N1);
     stage.isolate(N3, 3);
     for number in 0..5 {
@@ -160,7 +173,7 @@ pub(super) fn short_log(broken: Broken) -> Option<Violation> {
 
 /// A leader is deposed while it is cut off for a moment, and hears of it.
 pub(super) fn deposed(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+    let mut stage = Stage::<RaftProtocol>::new(broken);
     stage.lead(N1);
     // The newer term begins by a transfer, which voters do not shield the leader from.
     stage.director.cut(N2, N1);
@@ -173,7 +186,7 @@ pub(super) fn deposed(broken: Broken) -> Option<Violation> {
 }
 
 /// Whether all three stand at the same position.
-fn level(stage: Stage) -> Option<Violation> {
+fn level<P: Protocol>(stage: Stage<P>) -> Option<Violation> {
     let applied = [N1, N2, N3].map(|node| stage.director.world().applied(node));
     let holds = applied[0].is_some() && applied.windows(2).all(|pair| pair[0] == pair[1]);
     let said = format!("they stand at {applied:?}");
@@ -181,8 +194,8 @@ fn level(stage: Stage) -> Option<Violation> {
 }
 
 /// A read is confirmed while the answers to an earlier one are still on their way.
-pub(super) fn late_confirmation(broken: Broken) -> Option<Violation> {
-    let mut stage = Stage::new(broken);
+pub(super) fn late_confirmation<P: Protocol>(broken: Broken) -> Option<Violation> {
+    let mut stage = Stage::<P>::new(broken);
     stage.lead(N1);
     stage.read(N1, "x");
     stage.run(MS * 50);

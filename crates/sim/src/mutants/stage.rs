@@ -1,9 +1,8 @@
-//! What the scenarios are told with: a small Raft cluster in a director's hands.
+//! What the scenarios are told with: a small cluster in a director's hands.
 
 use core::time::Duration;
 
 use quorate_codec::peer::PeerMessage;
-use quorate_consensus::raft::{Body, Message};
 use quorate_consensus::{NodeId, Role, Seed, Status};
 use quorate_kv::{Command, PutRequest, RangeRequest};
 use quorate_replica::{Answer, ReadRequest, Ticket};
@@ -12,7 +11,7 @@ use crate::broken::Broken;
 use crate::check::Violation;
 use crate::clients::{Ask, End};
 use crate::profile::Profile;
-use crate::protocol::RaftProtocol;
+use crate::protocol::Protocol;
 use crate::world::director::{Director, Fate, Happening, Order};
 
 /// One millisecond.
@@ -24,12 +23,12 @@ pub(super) const N2: NodeId = NodeId(2);
 pub(super) const N3: NodeId = NodeId(3);
 
 /// A cluster that follows a script.
-pub(super) struct Stage {
-    pub(super) director: Director<RaftProtocol>,
+pub(super) struct Stage<P: Protocol> {
+    pub(super) director: Director<P>,
     answered: Vec<(Ticket, End)>,
 }
 
-impl Stage {
+impl<P: Protocol> Stage<P> {
     /// Three healthy nodes.
     pub(super) fn new(broken: Broken) -> Self {
         Self::of(Profile::calm(), broken)
@@ -87,7 +86,7 @@ impl Stage {
         &mut self,
         from: NodeId,
         to: NodeId,
-        is_it: fn(&Body) -> bool,
+        is_it: fn(&P::Message) -> bool,
         count: usize,
     ) {
         self.order(from, to, is_it, Fate::Drop, count);
@@ -97,12 +96,12 @@ impl Stage {
         &mut self,
         from: NodeId,
         to: NodeId,
-        is_it: fn(&Body) -> bool,
+        is_it: fn(&P::Message) -> bool,
         fate: Fate,
         count: usize,
     ) {
-        let is_it = move |message: &PeerMessage<Message>| match message {
-            PeerMessage::Engine(engine) => is_it(&engine.body),
+        let is_it = move |message: &PeerMessage<P::Message>| match message {
+            PeerMessage::Engine(message) => is_it(message),
             _ => false,
         };
         let (from, to, is_it) = (Some(from), Some(to), Box::new(is_it));

@@ -1,5 +1,7 @@
 //! Which mutants there are, what must notice each, and where it was seen.
 
+mod paxos;
+
 use quorate_codec::EngineKind;
 use quorate_consensus::Rule as Engine;
 use quorate_kv::Rule as Store;
@@ -10,10 +12,11 @@ use super::scenarios as play;
 use super::{Exhibit, Hunt, Scenario, Sight};
 use crate::broken::Lesson;
 use crate::profile::Named;
+use crate::protocol::RaftProtocol;
 
 /// Every mutant.
 pub fn exhibits() -> Vec<Exhibit> {
-    [ENGINE, STORE, WATCHES, LEASES, LOG, NODE].concat()
+    [ENGINE, paxos::RULES, STORE, WATCHES, LEASES, LOG, NODE].concat()
 }
 
 /// Noticed in any run of the family, such as this one.
@@ -95,7 +98,7 @@ const ENGINE: &[Exhibit] = &[
         Lesson::Engine(Engine::ReadWithoutConfirmation),
         &[play::READS_ARE_CONFIRMED],
         "late-confirmation",
-        play::late_confirmation,
+        play::late_confirmation::<RaftProtocol>,
     ),
     seen(
         Lesson::Engine(Engine::ReadBeforeOwnCommit),
@@ -104,9 +107,11 @@ const ENGINE: &[Exhibit] = &[
         1,
     ),
     hunted(Lesson::Engine(Engine::CommitBeyondMatch), &["state-machine-safety"], Named::Partial, 2),
-    tested(
+    played(
         Lesson::Engine(Engine::SkipCheckQuorum),
-        "consensus/scripts/shared/a_one_way_link_stops_a_leader.txt",
+        &[play::UNHEARD_LEADERS_YIELD],
+        "unheard-leader",
+        play::unheard_leader::<RaftProtocol>,
     ),
     played(
         Lesson::Engine(Engine::SkipProbe),
@@ -197,21 +202,26 @@ const ENGINE: &[Exhibit] = &[
         Lesson::Engine(Engine::ReuseConfirmation),
         &[play::READS_ARE_CONFIRMED],
         "late-confirmation",
-        play::late_confirmation,
+        play::late_confirmation::<RaftProtocol>,
     ),
     played(
         Lesson::Engine(Engine::LeadWithStalledDisk),
         &[play::STALLED_DISK_YIELDS],
         "stalled-disk",
-        play::stalled_disk,
+        play::stalled_disk::<RaftProtocol>,
     ),
     played(
         Lesson::Engine(Engine::EndlessTransfer),
         &[play::TRANSFERS_END],
         "transfer-to-the-deaf",
-        play::transfer_to_the_deaf,
+        play::transfer_to_the_deaf::<RaftProtocol>,
     ),
-    played(Lesson::Engine(Engine::TakeWithoutBound), &[play::BOUNDS_HOLD], "flood", play::flood),
+    played(
+        Lesson::Engine(Engine::TakeWithoutBound),
+        &[play::BOUNDS_HOLD],
+        "flood",
+        play::flood::<RaftProtocol>,
+    ),
 ];
 
 /// The rules of the state machine.

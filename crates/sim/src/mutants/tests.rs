@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Every rule of every part that a run of Raft can break.
-fn lessons() -> BTreeSet<Lesson> {
-    let engine = quorate_consensus::Rule::RAFT.map(Lesson::Engine);
+/// Every rule of every part, with the engine that it is broken under.
+fn lessons() -> BTreeSet<(EngineKind, Lesson)> {
+    let raft = quorate_consensus::Rule::RAFT.map(Lesson::Engine);
+    let paxos = quorate_consensus::Rule::PAXOS.map(Lesson::Engine);
     let store = quorate_kv::Rule::ALL.map(Lesson::Store);
     let log = quorate_storage::Rule::ALL.map(Lesson::Log);
     let node = quorate_replica::Rule::ALL.map(Lesson::Node);
-    engine.into_iter().chain(store).chain(log).chain(node).collect()
+    let under_raft = raft.into_iter().chain(store).chain(log).chain(node);
+    let under_raft = under_raft.map(|lesson| (EngineKind::Raft, lesson));
+    under_raft.chain(paxos.map(|lesson| (EngineKind::Paxos, lesson))).collect()
 }
 
 #[test]
 fn every_rule_is_in_the_gallery_once() {
-    let of_raft = exhibits().into_iter().filter(|it| it.engine == EngineKind::Raft);
-    let shown: Vec<Lesson> = of_raft.map(|exhibit| exhibit.lesson).collect();
-    let unique: BTreeSet<Lesson> = shown.iter().copied().collect();
+    let shown: Vec<(EngineKind, Lesson)> =
+        exhibits().into_iter().map(|exhibit| (exhibit.engine, exhibit.lesson)).collect();
+    let unique: BTreeSet<(EngineKind, Lesson)> = shown.iter().copied().collect();
     assert_eq!(shown.len(), unique.len(), "a rule is shown twice");
-    let missing: Vec<Lesson> = lessons().difference(&unique).copied().collect();
+    let missing: Vec<_> = lessons().difference(&unique).copied().collect();
     assert!(missing.is_empty(), "{missing:?} are not shown");
 }
 
