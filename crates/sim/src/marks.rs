@@ -112,11 +112,29 @@ pub enum Mark {
     WatcherCaughtUp,
     /// A snapshot was installed under watches.
     WatchInstalled,
+    /// Paxos: a new leader filled a slot that nobody had voted for with a no-op.
+    NoopFilled,
+    /// Paxos: a new leader proposed again what an acceptor had voted for.
+    VoteAdopted,
+    /// Paxos: a node voted for a slot above one that it lacks.
+    VotedAboveGap,
+    /// Paxos: a slot was chosen before one below it.
+    ChosenOutOfOrder,
+    /// Paxos: a node asked for chosen slots that it lacks.
+    MissedAsked,
+    /// Paxos: a node stored a chosen value that it had asked for.
+    MissedLearned,
+    /// Paxos: a promise came in parts.
+    PromiseInParts,
+    /// Paxos: a ballot was refused for a higher one.
+    Nacked,
+    /// Paxos: a candidate or leader gave up for a higher ballot, or a follower left its leader.
+    Outbid,
 }
 
 impl Mark {
     /// Every mark.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 59] = [
         Self::ElectionWon,
         Self::ElectionLost,
         Self::VoteLogBehind,
@@ -167,6 +185,15 @@ impl Mark {
         Self::WatchResumed,
         Self::WatcherCaughtUp,
         Self::WatchInstalled,
+        Self::NoopFilled,
+        Self::VoteAdopted,
+        Self::VotedAboveGap,
+        Self::ChosenOutOfOrder,
+        Self::MissedAsked,
+        Self::MissedLearned,
+        Self::PromiseInParts,
+        Self::Nacked,
+        Self::Outbid,
     ];
 
     /// Its name in tables: the variant's.
@@ -174,12 +201,22 @@ impl Mark {
         format!("{self:?}")
     }
 
-    /// Whether runs of this engine can come by it: Paxos votes for no log and removes nothing.
+    /// Whether runs of this engine can come by it: Paxos votes for no log and removes nothing, Raft
+    /// has no slots that are decided one by one.
     pub const fn is_met_by(self, engine: EngineKind) -> bool {
         match self {
             Self::VoteLogBehind | Self::VoteTaken | Self::ConflictTruncated | Self::Backtracked => {
                 matches!(engine, EngineKind::Raft)
             }
+            Self::NoopFilled
+            | Self::VoteAdopted
+            | Self::VotedAboveGap
+            | Self::ChosenOutOfOrder
+            | Self::MissedAsked
+            | Self::MissedLearned
+            | Self::PromiseInParts
+            | Self::Nacked
+            | Self::Outbid => matches!(engine, EngineKind::Paxos),
             _ => true,
         }
     }
@@ -208,6 +245,8 @@ impl Mark {
             Fact::Missed { why: "its checksum is wrong", .. } => Some(Self::ChecksumCaught),
             Fact::Disconnected { .. } => Some(Self::Disconnected),
             Fact::Received { kind: "forward-refused", .. } => Some(Self::ForwardRefused),
+            Fact::Received { kind: "promise-part", .. } => Some(Self::PromiseInParts),
+            Fact::Received { kind: "nack", .. } => Some(Self::Nacked),
             Fact::Received { kind: "aborted", .. } => Some(Self::TransferAborted),
             Fact::ReadBack { .. } => Some(Self::EntriesFetched),
             Fact::Ended { how, .. } => match *how {
@@ -258,6 +297,20 @@ impl Mark {
                 Some(Self::StaleIgnored)
             }
             (What::Ignored { .. }, Reason::Duplicate) => Some(Self::DuplicateIgnored),
+            _ => Self::of_slots(what, reason),
+        }
+    }
+
+    /// The mark of Multi-Paxos's own events.
+    fn of_slots(what: What, reason: Reason) -> Option<Self> {
+        match (what, reason) {
+            (What::Voted { .. }, Reason::NoVotes) => Some(Self::NoopFilled),
+            (What::Voted { .. }, Reason::Adopted) => Some(Self::VoteAdopted),
+            (What::Voted { .. }, Reason::Gap) => Some(Self::VotedAboveGap),
+            (What::Voted { .. }, Reason::Learned) => Some(Self::MissedLearned),
+            (What::Chosen { .. }, _) => Some(Self::ChosenOutOfOrder),
+            (What::Asked { .. }, _) => Some(Self::MissedAsked),
+            (What::Became { .. }, Reason::HigherBallot) => Some(Self::Outbid),
             _ => None,
         }
     }

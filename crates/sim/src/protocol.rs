@@ -69,6 +69,7 @@ impl Protocol for PaxosProtocol {
             paxos::Message::Elect { .. } => "elect",
             paxos::Message::ElectReply { .. } => "elect-reply",
             paxos::Message::Prepare { .. } => "prepare",
+            paxos::Message::Promise { part, .. } if part.last.is_some() => "promise-part",
             paxos::Message::Promise { .. } => "promise",
             paxos::Message::Nack { .. } => "nack",
             paxos::Message::Accept { .. } => "accept",
