@@ -28,7 +28,7 @@ fn small() -> Bounds {
     }
 }
 
-fn searched(bounds: Bounds) -> Search<RaftProtocol> {
+fn searched<P: Explored>(bounds: Bounds) -> Search<P> {
     let setup = Setup { bounds, broken: Broken::NOTHING };
     let mut search = Search::begin(setup).expect("nothing is wrong at the start");
     let end = search.run(&mut |_| {});
@@ -62,7 +62,7 @@ fn reads_are_never_stale() {
     let explored = explore::<RaftProtocol>(bounds.clone(), Broken::NOTHING, |_| {});
     assert!(matches!(explored.end, End::Complete), "{}", explored.end);
     let harm = Cause::Broken(Invariant::ReadNotStale);
-    assert_found(Rule::ReadWithoutConfirmation, bounds, harm);
+    assert_found::<RaftProtocol>(Rule::ReadWithoutConfirmation, bounds, harm);
 }
 
 #[test]
@@ -71,6 +71,15 @@ fn two_ballots_of_paxos_choose_one_value_in_each_slot() {
     let explored = explore::<PaxosProtocol>(bounds, Broken::NOTHING, |_| {});
     assert!(matches!(explored.end, End::Complete), "{}", told(&explored.end));
     assert!(1_000 < explored.progress.states, "{}", explored.progress);
+}
+
+/// Three ballots, two slots, and a broken rule: two values are chosen in one slot.
+#[test]
+fn broken_rules_of_paxos_choose_twice() {
+    for rule in [Rule::IgnoreVotes, Rule::CountPromiseParts] {
+        let harm = Cause::Broken(Invariant::ChosenOnce);
+        assert_found::<PaxosProtocol>(rule, Bounds::acceptors(1), harm);
+    }
 }
 
 fn told(end: &End<quorate_consensus::paxos::Message>) -> String {
@@ -85,26 +94,30 @@ fn told(end: &End<quorate_consensus::paxos::Message>) -> String {
 #[test]
 fn what_is_spent_changes_nothing_for_ever() {
     for bounds in [small(), by_message()] {
-        let mut search = searched(bounds);
-        let messages = search.progress().messages as u32;
-        let mut spent_count = 0_u64;
-        for state in 0..search.states.len() as u32 {
-            let world = search.world(state);
-            let spent: Vec<u32> =
-                (0..messages).filter(|&mail| is_spent(&search.space, &world, mail)).collect();
-            spent_count += spent.len() as u64;
-            for &mail in &spent {
-                assert_changes_nothing(&mut search.space, &world, mail);
-            }
-            let mut found = Vec::new();
-            successors(&mut search.space, &world, &mut found).expect("nothing is wrong");
-            for (_, next) in &found {
-                let back = spent.iter().find(|&&mail| !is_spent(&search.space, next, mail));
-                assert_eq!(back.map(|&mail| search.space.mail_of(mail)), None, "{found:?}");
-            }
-        }
-        assert!(100_000 < spent_count, "the test looks at too little: {spent_count}");
+        assert_spent_for_ever::<RaftProtocol>(bounds);
     }
+}
+
+fn assert_spent_for_ever<P: Explored>(bounds: Bounds) {
+    let mut search = searched::<P>(bounds);
+    let messages = search.progress().messages as u32;
+    let mut spent_count = 0_u64;
+    for state in 0..search.states.len() as u32 {
+        let world = search.world(state);
+        let spent: Vec<u32> =
+            (0..messages).filter(|&mail| is_spent(&search.space, &world, mail)).collect();
+        spent_count += spent.len() as u64;
+        for &mail in &spent {
+            assert_changes_nothing(&mut search.space, &world, mail);
+        }
+        let mut found = Vec::new();
+        successors(&mut search.space, &world, &mut found).expect("nothing is wrong");
+        for (_, next) in &found {
+            let back = spent.iter().find(|&&mail| !is_spent(&search.space, next, mail));
+            assert_eq!(back.map(|&mail| search.space.mail_of(mail)), None, "{found:?}");
+        }
+    }
+    assert!(100_000 < spent_count, "the test looks at too little: {spent_count}");
 }
 
 fn by_message() -> Bounds {
@@ -116,7 +129,7 @@ fn by_message() -> Bounds {
     }
 }
 
-fn assert_changes_nothing(space: &mut Space<RaftProtocol>, world: &World, mail: u32) {
+fn assert_changes_nothing<P: Explored>(space: &mut Space<P>, world: &World, mail: u32) {
     let to = space.mail_of(mail).1.0 as usize - 1;
     let step = space.step(world.nodes[to], Act::Deliver(mail));
     let step = space.step_of(step);
@@ -130,7 +143,7 @@ fn assert_changes_nothing(space: &mut Space<RaftProtocol>, world: &World, mail: 
 /// The engine cannot tell nodes by their names: renaming before a step and after it is the same.
 #[test]
 fn a_step_under_other_names_is_the_same_step() {
-    let mut search = searched(small());
+    let mut search = searched::<RaftProtocol>(small());
     let space = &mut search.space;
     let known = acts(space);
     assert!(1_000 < known.len(), "the test looks at too little: {}", known.len());
@@ -157,8 +170,8 @@ fn a_step_under_other_names_is_the_same_step() {
 #[test]
 fn symmetry_loses_no_world() {
     let bounds = Bounds { commands: 0, crashes: 0, ..small() };
-    let reduced = searched(bounds.clone()).states.len();
-    let full = searched(Bounds { symmetry: Symmetry::Unused, ..bounds.clone() });
+    let reduced = searched::<RaftProtocol>(bounds.clone()).states.len();
+    let full = searched::<RaftProtocol>(Bounds { symmetry: Symmetry::Unused, ..bounds.clone() });
     // The same walk in a space that knows the other names.
     let setup = Setup { bounds, broken: Broken::NOTHING };
     let mut whole = Search::<RaftProtocol>::begin(setup).expect("nothing is wrong at the start");
@@ -181,7 +194,7 @@ fn symmetry_loses_no_world() {
 #[test]
 fn equal_fingerprints_act_alike() {
     const WALK: Site = Site::new("explore walk");
-    let search = searched(small());
+    let search = searched::<RaftProtocol>(small());
     let space = &search.space;
     let mut by_state = vec![Vec::new(); search.progress().node_states as usize];
     for (state, act, step) in acts(space) {
@@ -208,31 +221,31 @@ fn equal_fingerprints_act_alike() {
 
 /// Breaks a rule and demands that the search ends with this harm, and that the way it tells does
 /// that harm when it is gone again.
-fn assert_found(rule: Rule, bounds: Bounds, harm: Cause) {
+fn assert_found<P: Explored>(rule: Rule, bounds: Bounds, harm: Cause) {
     let broken = Broken(Some(Lesson::Engine(rule)));
-    let explored = explore::<RaftProtocol>(bounds.clone(), broken, |_| {});
+    let explored = explore::<P>(bounds.clone(), broken, |_| {});
     let End::Found { finding, trail } = explored.end else {
         panic!("{rule:?} survives: {}, {}", explored.end, explored.progress);
     };
-    assert_eq!(finding.cause, harm, "{finding}\n{}", tell::<RaftProtocol>(&trail));
-    let replayed = replay::<RaftProtocol>(bounds.clone(), broken, &trail);
+    assert_eq!(finding.cause, harm, "{finding}\n{}", tell::<P>(&trail));
+    let replayed = replay::<P>(bounds.clone(), broken, &trail);
     assert_eq!(replayed, Err(finding), "the way leads elsewhere");
     let shorter = &trail[..trail.len() - 1];
-    assert_eq!(replay::<RaftProtocol>(bounds, broken, shorter), Ok(()), "a shorter way is enough");
+    assert_eq!(replay::<P>(bounds, broken, shorter), Ok(()), "a shorter way is enough");
 }
 
 #[test]
 fn broken_rules_that_cost_little_to_find_are_found() {
     let cheap = lore().into_iter().filter(|lore| lore.bounds.rounds == 1);
     assert!(3 <= cheap.clone().count());
-    cheap.for_each(|lore| assert_found(lore.rule, lore.bounds, lore.harm));
+    cheap.for_each(|lore| assert_found::<RaftProtocol>(lore.rule, lore.bounds, lore.harm));
 }
 
 #[test]
 fn a_leader_elected_by_shorter_logs_lacks_what_was_committed() {
     let known = lore().into_iter().find(|lore| lore.rule == Rule::VoteForShorterLog);
     let Lore { rule, bounds, harm } = known.expect("the rule is listed");
-    assert_found(rule, bounds, harm);
+    assert_found::<RaftProtocol>(rule, bounds, harm);
 }
 
 #[test]
