@@ -60,7 +60,7 @@ async fn campaign(name: &[u8], proposal: Bytes, context: &Context) -> Result<(),
     let mut lease = LeaseSession::grant(&session, TTL_SECONDS).await?;
     let led = tokio::select! {
         led = lead(name, &proposal, context, &session, &mut lease) => led,
-        () = stop.told() => Ok(()),
+        _ = stop.told() => Ok(()),
     };
     // The key of a candidate goes with its lease.
     let revoked = lease.revoke(&session).await;
@@ -89,7 +89,7 @@ async fn observe(name: &[u8], context: &Context) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     tokio::select! {
         ended = tell_leaders(name, context) => ended,
-        () = stop.told() => Ok(()),
+        _ = stop.told() => Ok(()),
     }
 }
 

@@ -7,8 +7,9 @@ use std::process::ExitStatus;
 
 use bytes::Bytes;
 use clap::Args;
-use tokio::process::Command;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 use super::block_on;
 use super::lease_session::LeaseSession;
@@ -44,8 +45,8 @@ pub(crate) struct LockFlags {
 
 /// What tells this process to end.
 pub(crate) struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
 }
 
 impl Stop {
@@ -58,11 +59,11 @@ impl Stop {
         })
     }
 
-    /// Waits for one of them.
-    pub(crate) async fn told(&mut self) {
+    /// Waits for one of them, and says which it is.
+    pub(crate) async fn told(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
         }
     }
 }
@@ -74,10 +75,7 @@ pub(crate) fn run(flags: &LockFlags, context: &Context) -> Result<(), Failure> {
         let mut stop = Stop::listen()?;
         let session = context.session.patient();
         let mut lease = LeaseSession::grant(&session, flags.ttl).await?;
-        let held = tokio::select! {
-            held = hold(flags, context, &session, &mut lease) => held,
-            () = stop.told() => Ok(()),
-        };
+        let held = hold(flags, context, &session, &mut lease, &mut stop).await;
         // Its key goes with the lease.
         let revoked = lease.revoke(&session).await;
         held.and(revoked)
@@ -89,31 +87,37 @@ async fn hold(
     context: &Context,
     session: &Session,
     lease: &mut LeaseSession,
+    stop: &mut Stop,
 ) -> Result<(), Failure> {
     let (name, id) = (flags.name.clone().into_vec(), lease.id());
     let value = Bytes::new();
     let acquired = tokio::select! {
         acquired = owner::acquire(session, &name, id, &value) => acquired?,
         () = lease.gone() => return Err(Failure::error("session expired")),
+        _ = stop.told() => return Err(Failure::error("context canceled")),
     };
     let (claim, revision) = acquired;
     if !flags.exec.is_empty() {
-        return run_command(&flags.exec, &claim, revision, lease).await;
+        return run_command(&flags.exec, &claim, revision, lease, stop).await;
     }
     let own = owner::read(session, &claim.key).await?;
     if own.kvs.is_empty() {
         return Err(Failure::error("lock lost on init"));
     }
     context.printer.stream(&own)?;
-    lease.gone().await;
-    Err(Failure::error("session expired"))
+    tokio::select! {
+        () = lease.gone() => Err(Failure::error("session expired")),
+        _ = stop.told() => Ok(()),
+    }
 }
 
+/// Runs the command to its end, whatever happens: the lock is not given up while it runs.
 async fn run_command(
     exec: &[OsString],
     claim: &Claim,
     revision: i64,
     lease: &mut LeaseSession,
+    stop: &mut Stop,
 ) -> Result<(), Failure> {
     let mut command = Command::new(&exec[0]);
     command.args(&exec[1..]);
@@ -122,18 +126,30 @@ async fn run_command(
     let spawned = command.spawn();
     let mut child =
         spawned.map_err(|error| Failure::error(format!("exec: {}: {error}", exec[0].display())))?;
-    let ended = tokio::select! {
-        ended = child.wait() => ended,
-        () = lease.gone() => {
-            output::complain("the lock is lost while the command runs: the session expired");
-            child.wait().await
+    let mut is_lost = false;
+    let status = loop {
+        tokio::select! {
+            ended = child.wait() => break ended.map_err(Failure::error)?,
+            // A terminal's Ctrl-C reaches the command by itself.
+            signal = stop.told() => if signal == Signal::TERM { terminate(&child) },
+            () = lease.gone(), if !is_lost => {
+                output::complain("the lock is lost while the command runs: the session expired");
+                is_lost = true;
+            }
         }
     };
-    let status = ended.map_err(Failure::error)?;
     if status.success() {
         return Ok(());
     }
     Err(Failure::new(Exit::Child(code_of(status)), status.to_string()))
+}
+
+/// Passes on that it is to end. It may have ended already.
+fn terminate(child: &Child) {
+    let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(id) = id {
+        let _ = kill_process(id, Signal::TERM);
+    }
 }
 
 /// The exit code, or what a shell makes of a signal.
