@@ -127,9 +127,9 @@ fn list(context: &Context) -> Result<(), Failure> {
 
 async fn keep_alive(flags: &KeepAliveFlags, context: &Context) -> Result<(), Failure> {
     let id = flags.lease.lease_id;
-    let mut renewals = Renewals::new(&context.session, id);
+    let mut renewals = Renewals::new(&context.session, 0);
     loop {
-        let response = renewals.renew().await?;
+        let response = renewals.renew(id).await?;
         let is_there = 0 < response.ttl;
         match (flags.once, is_there) {
             (true, false) => {

@@ -22,14 +22,13 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Renewals in one time to live: two may be lost.
 const RENEWALS_PER_TTL: u32 = 3;
 
-/// Renewals of one lease, over a stream that is opened again when it breaks.
+/// Renewals of leases, over a stream that is opened again when it breaks.
 #[derive(Debug)]
 pub(crate) struct Renewals {
     session: Session,
-    id: i64,
     stream: Option<Stream>,
-    /// Streams that ended, so that the next one is with another member.
-    ended: usize,
+    /// Members that are passed over: so many at first, and one for each stream that ended.
+    skipped: usize,
 }
 
 #[derive(Debug)]
@@ -39,27 +38,27 @@ struct Stream {
 }
 
 impl Renewals {
-    /// Renewals of this lease, none of which was asked for yet.
-    pub(crate) fn new(session: &Session, id: i64) -> Self {
-        Self { session: session.clone(), id, stream: None, ended: 0 }
+    /// Renewals, none of which was asked for yet. So many members come later in their turn.
+    pub(crate) fn new(session: &Session, skipped: usize) -> Self {
+        Self { session: session.clone(), stream: None, skipped }
     }
 
-    /// Renews once. A time to live of 0 or less says that the lease is gone.
+    /// Renews a lease once. A time to live of 0 or less says that the lease is gone.
     ///
     /// Members are asked in turn until the session's time is over.
-    pub(crate) async fn renew(&mut self) -> Result<LeaseKeepAliveResponse, Failure> {
+    pub(crate) async fn renew(&mut self, id: i64) -> Result<LeaseKeepAliveResponse, Failure> {
         let deadline = Instant::now() + self.session.timeout();
         // One member of several may be silent, and must not use up the time of all.
         let share = self.session.timeout()
             / u32::try_from(self.session.targets().len().min(3)).expect("it is small");
         loop {
-            let reason = match timeout(share, self.attempt()).await {
+            let reason = match timeout(share, self.attempt(id)).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(reason)) => reason,
                 Err(_) => "no answer in time".to_owned(),
             };
             self.stream = None;
-            self.ended += 1;
+            self.skipped += 1;
             if deadline <= Instant::now() + RETRY_PAUSE {
                 let text = format!("the lease could not be renewed in time: {reason}");
                 return Err(Failure::new(Exit::Unavailable, text));
@@ -68,15 +67,15 @@ impl Renewals {
         }
     }
 
-    async fn attempt(&mut self) -> Result<LeaseKeepAliveResponse, String> {
-        let request = LeaseKeepAliveRequest { id: self.id };
+    async fn attempt(&mut self, id: i64) -> Result<LeaseKeepAliveResponse, String> {
+        let request = LeaseKeepAliveRequest { id };
         let stream = match &mut self.stream {
             Some(stream) => {
                 let sent = stream.requests.send(request).await;
                 sent.map_err(|_| "the stream has ended".to_owned())?;
                 stream
             }
-            None => self.stream.insert(open(&self.session, self.ended, request).await?),
+            None => self.stream.insert(open(&self.session, self.skipped, request).await?),
         };
         match stream.responses.message().await.map_err(text)? {
             Some(response) => Ok(response),
@@ -152,12 +151,12 @@ impl LeaseSession {
 async fn renew_until_gone(session: Session, id: i64, ttl: i64) {
     let seconds = |ttl: i64| Duration::from_secs(ttl.max(1).cast_unsigned());
     let mut lasts = seconds(ttl);
-    let mut renewals = Renewals::new(&session, id);
+    let mut renewals = Renewals::new(&session, 0);
     let mut until = Instant::now() + lasts;
     loop {
         sleep(lasts / RENEWALS_PER_TTL).await;
         let asked = Instant::now();
-        match timeout_at(until, renew_patiently(&mut renewals)).await {
+        match timeout_at(until, renew_patiently(&mut renewals, id)).await {
             Ok(response) if 0 < response.ttl => {
                 lasts = seconds(response.ttl);
                 until = asked + lasts;
@@ -167,9 +166,9 @@ async fn renew_until_gone(session: Session, id: i64, ttl: i64) {
     }
 }
 
-async fn renew_patiently(renewals: &mut Renewals) -> LeaseKeepAliveResponse {
+async fn renew_patiently(renewals: &mut Renewals, id: i64) -> LeaseKeepAliveResponse {
     loop {
-        if let Ok(response) = renewals.renew().await {
+        if let Ok(response) = renewals.renew(id).await {
             return response;
         }
     }

@@ -1,6 +1,7 @@
 //! The client commands: what `quorate` and, called by that name, `etcdctl` have in common.
 
 mod alarm;
+mod bench;
 mod compare;
 mod elect;
 mod endpoint;
@@ -25,6 +26,7 @@ use tokio::runtime;
 use tonic::transport::Channel;
 
 use self::alarm::AlarmCommand;
+use self::bench::BenchCommand;
 use self::elect::ElectFlags;
 use self::endpoint::{DefragFlags, EndpointCommand};
 use self::kv::{CompactFlags, DelFlags, GetFlags, PutFlags};
@@ -85,6 +87,9 @@ pub(crate) enum ClientCommand {
     /// Store and look at snapshots
     #[command(subcommand, after_help = crate::snapshot::NOTES)]
     Snapshot(SnapshotCommand),
+    /// Measure a cluster, Quorate's or etcd's
+    #[command(subcommand, after_help = bench::NOTES)]
+    Bench(BenchCommand),
 }
 
 impl ClientCommand {
@@ -106,6 +111,7 @@ impl ClientCommand {
             Self::Alarm(command) => alarm::run(command, context),
             Self::Defrag(flags) => endpoint::defrag(&flags, context),
             Self::Snapshot(command) => crate::snapshot::run(command, context),
+            Self::Bench(command) => bench::run(command, context),
         }
     }
 }

@@ -1,0 +1,165 @@
+//! `bench`: what a cluster takes and how fast, Quorate's or etcd's, by the same client.
+
+mod lease;
+mod watch;
+
+use std::future::Future;
+use std::time::Duration;
+
+use clap::Subcommand;
+use tokio::runtime;
+
+use self::lease::LeaseBenchFlags;
+use self::watch::WatchBenchFlags;
+use crate::client_flags::Context;
+use crate::exit::Failure;
+use crate::output::{Answer, Json, Object, Table, Text};
+
+/// The end of the help of `bench`.
+pub(crate) const NOTES: &str = "\
+Examples:
+  quorate bench watch --watchers 1000 --rate 100
+  quorate bench lease --leases 1000 -w json
+
+They write below the key `bench/`, and work on any etcd. Measure two systems in
+turn, on a machine that does nothing else.";
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// How soon changes reach those who watch
+    Watch(WatchBenchFlags),
+    /// How many leases are renewed
+    Lease(LeaseBenchFlags),
+}
+
+/// Measures.
+pub(crate) fn run(command: BenchCommand, context: &Context) -> Result<(), Failure> {
+    let report = match command {
+        BenchCommand::Watch(flags) => on_threads(watch::measure(flags, context))?,
+        BenchCommand::Lease(flags) => on_threads(lease::measure(flags, context))?,
+    };
+    context.printer.print(&report)
+}
+
+/// Clients share two threads, so that they are not what is slow.
+fn on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    const THREADS: usize = 2;
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    runtime.map_err(Failure::error)?.block_on(work)
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What was counted, in the plural.
+    what: &'static str,
+    /// How many there were.
+    count: u64,
+    /// How many were expected and did not come.
+    missing: u64,
+    /// Within which time.
+    elapsed: Duration,
+    /// How long each took, sorted.
+    latencies: Vec<Duration>,
+}
+
+impl Report {
+    fn new(
+        what: &'static str,
+        expected: u64,
+        elapsed: Duration,
+        mut latencies: Vec<Duration>,
+    ) -> Self {
+        latencies.sort_unstable();
+        let count = u64::try_from(latencies.len()).expect("they fit into memory");
+        Self { what, count, missing: expected.saturating_sub(count), elapsed, latencies }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn rate(&self) -> f64 {
+        let rate = self.count as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        (rate * 10.0).round() / 10.0
+    }
+
+    /// The latency in milliseconds that this many of a thousand do not exceed.
+    fn latency(&self, of_a_thousand: usize) -> f64 {
+        let last = self.latencies.len().saturating_sub(1);
+        let place = (self.latencies.len() * of_a_thousand / 1000).min(last);
+        let latency = self.latencies.get(place).copied().unwrap_or_default();
+        (latency.as_secs_f64() * 1e6).round() / 1e3
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("Count", self.count.to_string()),
+            ("Missing", self.missing.to_string()),
+            ("PerSecond", format!("{:.1}", self.rate())),
+            ("P50ms", format!("{:.3}", self.latency(500))),
+            ("P99ms", format!("{:.3}", self.latency(990))),
+            ("P999ms", format!("{:.3}", self.latency(999))),
+        ]
+    }
+}
+
+impl Answer for Report {
+    fn simple(&self, text: &mut Text) {
+        let line = format!(
+            "{} {}, {} missing: {:.1}/s, p50 {:.3} ms, p99 {:.3} ms, p99.9 {:.3} ms",
+            self.count,
+            self.what,
+            self.missing,
+            self.rate(),
+            self.latency(500),
+            self.latency(990),
+            self.latency(999),
+        );
+        text.line(line.as_bytes());
+    }
+
+    fn json(&self) -> Json {
+        Object::new()
+            .with("what", self.what)
+            .with("count", self.count)
+            .with("missing", self.missing)
+            .with("per_second", self.rate())
+            .with("p50_ms", self.latency(500))
+            .with("p99_ms", self.latency(990))
+            .with("p999_ms", self.latency(999))
+            .into()
+    }
+
+    fn fields(&self, text: &mut Text) {
+        for (name, value) in self.rows() {
+            text.field(name, value);
+        }
+    }
+
+    fn table(&self) -> Option<Table> {
+        let rows = self.rows();
+        let titles: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+        Some(Table::new(&titles, vec![rows.iter().map(|(_, value)| value.clone()).collect()]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_counts_what_came_and_what_did_not() {
+        let latencies = (1..=1000).rev().map(Duration::from_millis).collect();
+        let report = Report::new("events", 1001, Duration::from_secs(2), latencies);
+        assert_eq!((report.count, report.missing), (1000, 1));
+        assert!((report.rate() - 500.0).abs() < 1e-9);
+        let at = |of_a_thousand| report.latency(of_a_thousand);
+        assert!((at(500) - 501.0).abs() < 1e-9 && (at(999) - 1000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_report_of_nothing_is_a_report() {
+        let report = Report::new("events", 3, Duration::ZERO, Vec::new());
+        assert_eq!((report.count, report.missing), (0, 3));
+        assert!(report.latency(990).abs() < 1e-9);
+    }
+}
