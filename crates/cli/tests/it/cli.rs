@@ -20,7 +20,7 @@ use crate::support::poll;
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// The program, with none of the caller's settings.
-fn quorate(arguments: &[&str]) -> Command {
+pub(crate) fn quorate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -31,7 +31,7 @@ fn quorate(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     quorate(arguments).output().expect("the program runs")
 }
 
@@ -43,7 +43,7 @@ fn failure(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).expect("it speaks UTF-8"))
 }
 
-fn stdout(output: &Output) -> &str {
+pub(crate) fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).expect("it speaks UTF-8")
 }
 
@@ -54,14 +54,14 @@ fn free_port() -> u16 {
 }
 
 /// A program that runs beside the test. Dropping it kills it.
-struct Running {
+pub(crate) struct Running {
     process: Child,
     lines: Receiver<String>,
 }
 
 impl Running {
     /// Starts it and listens to one of its outputs.
-    fn start(command: &mut Command, output: impl FnOnce(&mut Child) -> Lines) -> Self {
+    pub(crate) fn start(command: &mut Command, output: impl FnOnce(&mut Child) -> Lines) -> Self {
         let mut process = command.spawn().expect("the program starts");
         let pipe = output(&mut process);
         let (sender, lines) = mpsc::channel();
@@ -76,7 +76,7 @@ impl Running {
     }
 
     /// Waits for a line with this text.
-    fn line_with(&self, text: &str) -> String {
+    pub(crate) fn line_with(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no `{text}`"));
             if line.contains(text) {
@@ -85,11 +85,16 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    /// A line that is there already.
+    pub(crate) fn try_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).expect("it is still there");
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.process.wait().expect("it is ours to wait for").code()
     }
 
@@ -106,18 +111,18 @@ impl Drop for Running {
     }
 }
 
-type Lines = Box<dyn Iterator<Item = std::io::Result<String>> + Send>;
+pub(crate) type Lines = Box<dyn Iterator<Item = std::io::Result<String>> + Send>;
 
 fn errors_of(process: &mut Child) -> Lines {
     Box::new(BufReader::new(process.stderr.take().expect("it is a pipe")).lines())
 }
 
-fn output_of(process: &mut Child) -> Lines {
+pub(crate) fn output_of(process: &mut Child) -> Lines {
     Box::new(BufReader::new(process.stdout.take().expect("it is a pipe")).lines())
 }
 
 /// All commands, and those that they consist of.
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 37] = [
     "",
     "serve",
     "demo",
@@ -150,6 +155,9 @@ const COMMANDS: [&str; 34] = [
     "defrag",
     "snapshot",
     "snapshot save",
+    "bench",
+    "bench watch",
+    "bench lease",
     "version",
     "completion",
 ];
