@@ -1,7 +1,7 @@
 //! Called as `etcdctl`, the program prints and exits as etcdctl 3.4.23 does.
 //!
-//! The real etcdctl and ours run the same lines, each on an etcd of its own that nobody else uses, so
-//! that revisions are equal. What names a cluster or measures time is not compared.
+//! The real etcdctl and ours run the same lines, each on an etcd of its own that nobody else uses,
+//! so that revisions are equal. What names a cluster or measures time is not compared.
 
 mod cases;
 
