@@ -18,6 +18,8 @@ mod serve;
 mod serve_flags;
 mod sim;
 mod snapshot;
+mod snapshot_restore;
+mod snapshot_status;
 
 use std::process::ExitCode;
 

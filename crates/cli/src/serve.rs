@@ -62,7 +62,7 @@ async fn serve(config: Config, mut wishes: Wishes) -> Result<(), Failure> {
 }
 
 /// Different at every start.
-fn entropy() -> u64 {
+pub(crate) fn entropy() -> u64 {
     // The hasher's keys come from the system's random numbers.
     RandomState::new().hash_one((process::id(), SystemTime::now()))
 }

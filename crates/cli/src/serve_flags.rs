@@ -107,7 +107,7 @@ pub(crate) struct ServeFlags {
 
 /// A list of URLs, separated by commas.
 #[derive(Clone, Debug)]
-struct Urls(Vec<HttpUrl>);
+pub(crate) struct Urls(pub(crate) Vec<HttpUrl>);
 
 impl FromStr for Urls {
     type Err = UrlError;
@@ -119,7 +119,7 @@ impl FromStr for Urls {
 
 /// The value of `--initial-cluster`.
 #[derive(Clone, Debug)]
-struct Cluster(BTreeMap<String, Vec<HttpUrl>>);
+pub(crate) struct Cluster(pub(crate) BTreeMap<String, Vec<HttpUrl>>);
 
 impl FromStr for Cluster {
     type Err = ConfigError;

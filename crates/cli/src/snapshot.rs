@@ -15,17 +15,31 @@ use crate::client_flags::Context;
 use crate::connect::refused;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, byte_count};
+use crate::snapshot_restore::{self, RestoreFlags};
+use crate::snapshot_status::{self, StatusFlags};
 
 /// The end of the help of `snapshot`.
 pub(crate) const NOTES: &str = "\
 Example:
   quorate snapshot save backup.db --endpoints 127.0.0.1:2379";
 
+/// The end of the help of `snapshot restore`.
+const RESTORE_NOTES: &str = "\
+Example, on each of the new members with its own name:
+  quorate snapshot restore backup.db --name a --data-dir a.quorate \\
+    --initial-cluster a=http://10.0.0.1:2380,b=http://10.0.0.2:2380 \\
+    --initial-advertise-peer-urls http://10.0.0.1:2380";
+
 /// What can be done with snapshots.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotCommand {
     /// Store what a member holds in a file
     Save(SaveFlags),
+    /// Say what is in a stored snapshot
+    Status(StatusFlags),
+    /// Make the data directory of a member of a new cluster
+    #[command(after_help = RESTORE_NOTES)]
+    Restore(Box<RestoreFlags>),
 }
 
 /// The flags of `snapshot save`.
@@ -40,6 +54,8 @@ pub(crate) struct SaveFlags {
 pub(crate) fn run(command: SnapshotCommand, context: &Context) -> Result<(), Failure> {
     match command {
         SnapshotCommand::Save(flags) => save(&flags.path, context),
+        SnapshotCommand::Status(flags) => snapshot_status::run(&flags, context.printer.format()),
+        SnapshotCommand::Restore(flags) => snapshot_restore::run(*flags),
     }
 }
 

@@ -122,7 +122,7 @@ pub(crate) fn output_of(process: &mut Child) -> Lines {
 }
 
 /// All commands, and those that they consist of.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 38] = [
     "",
     "serve",
     "demo",
@@ -155,6 +155,7 @@ const COMMANDS: [&str; 37] = [
     "defrag",
     "snapshot",
     "snapshot save",
+    "snapshot status",
     "bench",
     "bench watch",
     "bench lease",

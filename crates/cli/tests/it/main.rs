@@ -8,4 +8,5 @@ mod kills;
 mod leases;
 mod personality;
 mod power;
+mod snapshot;
 mod support;
