@@ -273,8 +273,8 @@ impl Flatten for pb::LeaseKeepAliveResponse {
     }
 }
 
-/// The time left passes while it is asked for: what is told is where it lies. etcd tells the keys in
-/// any order.
+/// The time left passes while it is asked for: what is told is where it lies. etcd tells the keys
+/// in any order.
 impl Flatten for pb::LeaseTimeToLiveResponse {
     fn flatten(&self, fields: &mut Fields) {
         fields.optional("header", self.header.as_ref());

@@ -237,7 +237,7 @@ async fn keep_alive(channels: Vec<Channel>, lease: i64) {
         for channel in &channels {
             let Ok(mut stream) = KeepAlive::at(channel.clone()).await else { continue };
             while stream.renew(lease).await.is_ok_and(|ttl| 0 < ttl) {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                poll::let_pass(Duration::from_secs(1)).await;
             }
         }
         poll::back_off().await;

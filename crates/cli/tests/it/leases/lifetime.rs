@@ -128,7 +128,7 @@ async fn assert_lives_as_granted(program: Program) {
     grant(&cluster, member, 7, 10).await;
     let granted = Instant::now();
     put(&cluster, member, "k", 7).await;
-    tokio::time::sleep_until((granted + KILLED_AFTER).into()).await;
+    poll::let_pass(KILLED_AFTER.saturating_sub(granted.elapsed())).await;
     let killed = Instant::now();
     cluster.kill(leader);
     cluster.wait_ready().await;
@@ -178,7 +178,7 @@ async fn assert_a_paused_leader_does_nothing(program: Program) {
     // Beyond the end that the old leader knows of, with some time to spare.
     while granted.elapsed() < Duration::from_secs(8) {
         assert_eq!(kept.renew(KEPT).await.expect("it is renewed"), 6);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        poll::let_pass(Duration::from_millis(500)).await;
     }
     poll::until("the other lease is over", READY_LIMIT, async || {
         (time_to_live(&cluster, member, LOST).await == -1).then_some(())
@@ -193,7 +193,7 @@ async fn assert_a_paused_leader_does_nothing(program: Program) {
     let resumed = Instant::now();
     while resumed.elapsed() < Duration::from_secs(3) {
         assert_eq!(kept.renew(KEPT).await.expect("it is renewed"), 6);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        poll::let_pass(Duration::from_millis(500)).await;
     }
     assert_eq!(time_to_live(&cluster, member, LOST).await, -1);
     let (key, range_end) = ("k".into(), "l".into());
@@ -240,7 +240,7 @@ async fn assert_is_kept_alive(program: Program) {
     while begun.elapsed() < Duration::from_secs(8) {
         assert_eq!(moved.renew(MOVED).await.expect("it is renewed"), 5);
         assert_eq!(staying.renew(STAYING).await.expect("it is renewed"), 5);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        poll::let_pass(Duration::from_millis(500)).await;
     }
     let (key, range_end, count_only) = ("k".into(), "l".into(), true);
     let read = pb::RangeRequest { key, range_end, count_only, ..Default::default() };

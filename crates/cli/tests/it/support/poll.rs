@@ -39,3 +39,8 @@ pub(crate) fn until_blocking<T>(limit: Duration, mut look: impl FnMut() -> Optio
 pub(crate) async fn back_off() {
     tokio::time::sleep(PAUSE).await;
 }
+
+/// Lets the time of the wall pass, where that is what a lease is measured by.
+pub(crate) async fn let_pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
