@@ -34,6 +34,8 @@ struct Stream {
     watches: BTreeMap<WatchId, Watch>,
     /// Watches that the client wants to end.
     ending: BTreeSet<WatchId>,
+    /// Watches that a compaction ended: their names stay taken until the client ends them too.
+    ended: BTreeSet<WatchId>,
     /// The newest revision that it was told.
     shown: i64,
     /// The newest progress of all its watches.
@@ -96,6 +98,7 @@ impl Watching {
             asked: VecDeque::new(),
             watches: BTreeMap::new(),
             ending: BTreeSet::new(),
+            ended: BTreeSet::new(),
             shown: 0,
             progress: 0,
         };
@@ -248,7 +251,7 @@ impl Watching {
         };
         let is_named = asked.id == 0 || asked.id == watch.0;
         let can_begin = 0 <= asked.start_revision && !is_empty_range(&asked);
-        if !is_named || !can_begin || stream.watches.contains_key(&watch) {
+        if !is_named || !can_begin || stream.is_taken(watch) {
             return odd(format!("{watch:?} begins as {asked:?}"));
         }
         stream.watches.insert(watch, Watch::new(asked, revision, &self.events));
@@ -261,16 +264,16 @@ impl Watching {
             return odd(format!("{refusal:?}, and nobody asked for anything"));
         };
         let of_node = |other: &&Stream| other.node == stream.node;
-        let others: usize = self.streams.values().filter(of_node).map(|it| it.watches.len()).sum();
+        let others: usize = self.streams.values().filter(of_node).map(Stream::taken).sum();
         let holds = match refusal {
             WatchRefusal::EmptyRange => is_empty_range(&asked),
             WatchRefusal::NegativeRevision => asked.start_revision < 0,
-            WatchRefusal::DuplicateId => stream.watches.contains_key(&WatchId(asked.id)),
+            WatchRefusal::DuplicateId => stream.is_taken(WatchId(asked.id)),
             // What others were told of their beginnings may still be on its way.
             WatchRefusal::TooMany { watches_max } => {
                 let waiting: usize = self.streams.values().map(|it| it.asked.len()).sum();
                 self.limits.watches_max == watches_max
-                    && watches_max <= others + stream.watches.len() + waiting
+                    && watches_max <= others + stream.taken() + waiting
             }
         };
         if holds {
@@ -330,12 +333,12 @@ impl Watching {
     ) -> Result<(), Flaw> {
         self.count(Guarantee::WatchEndsForReason);
         let Some(watch) = stream.watches.remove(&id) else {
-            return odd(format!("{id:?} has ended before, or never began"));
+            return stream.on_canceled_again(id, cause);
         };
-        let is_asked = stream.ending.remove(&id);
         let holds = match cause {
-            CancelCause::Asked { .. } => is_asked,
+            CancelCause::Asked { .. } => stream.ending.remove(&id),
             CancelCause::Compacted { compacted } => {
+                stream.ended.insert(id);
                 let is_passed = watch.resumes_at() < compacted && compacted <= self.compacted;
                 is_passed && (watch.can_lag() || self.is_tight())
             }
@@ -360,6 +363,24 @@ impl Watching {
 }
 
 impl Stream {
+    fn is_taken(&self, watch: WatchId) -> bool {
+        self.watches.contains_key(&watch) || self.ended.contains(&watch)
+    }
+
+    /// How many names are taken.
+    fn taken(&self) -> usize {
+        self.watches.len() + self.ended.len()
+    }
+
+    /// The client wants to end what a compaction has ended, and is told so as well.
+    fn on_canceled_again(&mut self, id: WatchId, cause: CancelCause) -> Result<(), Flaw> {
+        let is_asked = matches!(cause, CancelCause::Asked { .. }) && self.ending.remove(&id);
+        if is_asked && self.ended.remove(&id) {
+            return Ok(());
+        }
+        odd(format!("{id:?} has ended before, or never began"))
+    }
+
     fn may_lag(&mut self) {
         self.watches.values_mut().for_each(Watch::may_lag);
     }

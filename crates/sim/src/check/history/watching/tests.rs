@@ -216,6 +216,23 @@ fn watches_end_and_are_refused_for_a_reason_only() {
 }
 
 #[test]
+fn the_name_of_a_watch_that_a_compaction_ended_is_free_once_the_client_ends_it_too() {
+    let mut watching = ten();
+    watching.on_commit(&[], 10, 9);
+    assert_eq!(broken_in(&mut watching, &all(8), &[compacted(9)]), None);
+    let told = |watching: &mut Watching, response| {
+        watching.on_told(STREAM, 9, &[response]).err().map(|violation| violation.guarantee)
+    };
+    let asked = CancelCause::Asked { revision: 10 };
+    let canceled = || WatchResponse::Canceled { watch: FIRST, cause: asked };
+    assert_eq!(told(&mut watching, canceled()), Some(Guarantee::WatchAsAsked));
+    watching.on_cancel(STREAM, FIRST);
+    assert_eq!(told(&mut watching, canceled()), None);
+    watching.on_cancel(STREAM, FIRST);
+    assert_eq!(told(&mut watching, canceled()), Some(Guarantee::WatchAsAsked));
+}
+
+#[test]
 fn a_compaction_ends_only_what_it_has_passed_and_what_is_behind() {
     let mut watching = ten();
     watching.on_commit(&[], 10, 9);
