@@ -263,7 +263,7 @@ const WATCHES: &[Exhibit] = &[
         Named::Default,
         1,
     ),
-    hunted(Lesson::Store(Store::WatchRepeatsAfterInstall), &["watch-unique"], Named::Default, 3),
+    hunted(Lesson::Store(Store::WatchRepeatsAfterInstall), &["watch-unique"], Named::Default, 94),
     hunted(
         Lesson::Store(Store::WatchSkipsInstalled),
         &["watch-reliable", "watch-bookmarkable", "converges"],

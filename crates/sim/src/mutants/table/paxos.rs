@@ -41,7 +41,7 @@ pub(super) const RULES: &[Exhibit] = &[
         Lesson::Engine(Engine::AdoptAnyVote),
         &["higher-proposals-agree", "proposal-is-safe"],
         Named::Network,
-        12,
+        146,
     )
     .of_paxos(),
     hunted(
