@@ -4,10 +4,11 @@ use quorate_etcdapi::ApiError;
 use tonic::Code;
 
 /// What refusals begin with that come from below the services: too long, not readable, not there.
-const OTHERS: [(Code, &str); 9] = [
+const OTHERS: [(Code, &str); 10] = [
     (Code::ResourceExhausted, "grpc: received message larger than max ("),
     (Code::Internal, "failed to decode Protobuf message"),
     (Code::Unimplemented, "quorate: "),
+    (Code::Unimplemented, "etcdserver: only a range in key order"),
     (Code::NotFound, "unknown service"),
     (Code::NotFound, "Not Found"),
     (Code::InvalidArgument, "the body is not the JSON of a "),
