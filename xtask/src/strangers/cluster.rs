@@ -126,7 +126,7 @@ fn release_binary(workspace: &Workspace) -> Result<std::path::PathBuf> {
     let arguments = ["metadata", "--locked", "--no-deps", "--format-version", "1"];
     let metadata = workspace.output(&cargo(), &arguments)?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let target = metadata["targetdirectory"].as_str().context("cargo names no target")?;
+    let target = metadata["target_directory"].as_str().context("cargo names no target")?;
     Ok(std::path::Path::new(target).join("release/quorate"))
 }
 
