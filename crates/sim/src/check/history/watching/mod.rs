@@ -31,6 +31,8 @@ struct Stream {
     node: NodeId,
     /// Watches asked for, whose beginning was not told yet.
     asked: VecDeque<WatchRequest>,
+    /// The most names that were taken at its node, or asked for, since the oldest of these was.
+    crowd: usize,
     watches: BTreeMap<WatchId, Watch>,
     /// Watches that the client wants to end.
     ending: BTreeSet<WatchId>,
@@ -96,6 +98,7 @@ impl Watching {
         let opened = Stream {
             node,
             asked: VecDeque::new(),
+            crowd: 0,
             watches: BTreeMap::new(),
             ending: BTreeSet::new(),
             ended: BTreeSet::new(),
@@ -108,8 +111,17 @@ impl Watching {
 
     /// A node is asked for a watch.
     pub fn on_create(&mut self, stream: StreamId, request: &WatchRequest) {
-        if let Some(open) = self.streams.get_mut(&stream) {
-            open.asked.push_back(request.clone());
+        let Some(open) = self.streams.get_mut(&stream) else { return };
+        if open.asked.is_empty() {
+            open.crowd = 0;
+        }
+        open.asked.push_back(request.clone());
+        let node = open.node;
+        let of_node = |stream: &&Stream| stream.node == node;
+        let wanted = |stream: &Stream| stream.taken() + stream.asked.len();
+        let crowd = self.streams.values().filter(of_node).map(wanted).sum();
+        for stream in self.streams.values_mut().filter(|stream| stream.node == node) {
+            stream.crowd = stream.crowd.max(crowd);
         }
     }
 
@@ -263,17 +275,13 @@ impl Watching {
         let Some(asked) = stream.asked.pop_front() else {
             return odd(format!("{refusal:?}, and nobody asked for anything"));
         };
-        let of_node = |other: &&Stream| other.node == stream.node;
-        let others: usize = self.streams.values().filter(of_node).map(Stream::taken).sum();
         let holds = match refusal {
             WatchRefusal::EmptyRange => is_empty_range(&asked),
             WatchRefusal::NegativeRevision => asked.start_revision < 0,
             WatchRefusal::DuplicateId => stream.is_taken(WatchId(asked.id)),
-            // What others were told of their beginnings may still be on its way.
+            // Others may have ended since, and this one itself is counted.
             WatchRefusal::TooMany { watches_max } => {
-                let waiting: usize = self.streams.values().map(|it| it.asked.len()).sum();
-                self.limits.watches_max == watches_max
-                    && watches_max <= others + stream.taken() + waiting
+                self.limits.watches_max == watches_max && watches_max < stream.crowd
             }
         };
         if holds {
