@@ -30,8 +30,8 @@ pub(crate) struct Slots {
     /// The highest slot with a vote, or the compacted one.
     last: Index,
     chosen: Index,
-    /// The newest stamp of any vote.
-    newest_time: ClusterTime,
+    /// The newest stamp of what is chosen.
+    chosen_time: ClusterTime,
     /// The lowest slot voted in since the last batch was issued.
     unissued: Option<Index>,
     marks: VecDeque<Mark>,
@@ -66,7 +66,7 @@ impl Slots {
             tail_bytes: 0,
             last: tail_first.previous(),
             chosen,
-            newest_time: recovered.time.max(recovered.meta.time),
+            chosen_time: recovered.meta.time,
             unissued: None,
             marks: VecDeque::new(),
             bytes_put: 0,
@@ -76,6 +76,7 @@ impl Slots {
             slots.load(entry.clone());
         }
         slots.extend_to(last);
+        slots.note_chosen(tail_first);
         (slots, missing(recovered, next))
     }
 
@@ -94,9 +95,10 @@ impl Slots {
         self.chosen
     }
 
-    /// The newest stamp of any vote.
-    pub(crate) fn newest_time(&self) -> ClusterTime {
-        self.newest_time
+    /// The newest stamp of what is known to be chosen. A vote that is not may lose, and then its
+    /// stamp belongs to no time that the cluster has seen.
+    pub(crate) fn chosen_time(&self) -> ClusterTime {
+        self.chosen_time
     }
 
     /// The first slot in memory. What lies below is chosen.
@@ -149,7 +151,6 @@ impl Slots {
 
     /// Takes a vote into memory that is on the disk already.
     pub(crate) fn load(&mut self, entry: Entry) {
-        self.newest_time = self.newest_time.max(entry.time);
         self.tail_bytes += entry.cost();
         if entry.index == self.last.next() {
             self.last = entry.index;
@@ -175,7 +176,16 @@ impl Slots {
     pub(crate) fn choose(&mut self, upto: Index) {
         assert!(self.chosen <= upto, "the chosen mark moves back");
         assert!(upto <= self.last, "a slot is chosen that has no vote here");
+        let first = self.chosen.next();
         self.chosen = upto;
+        self.note_chosen(first);
+    }
+
+    /// Takes note of the stamps of what is chosen from `first` on.
+    fn note_chosen(&mut self, first: Index) {
+        let chosen = self.votes_from(first).take_while(|entry| entry.index <= self.chosen);
+        let newest = chosen.map(|entry| entry.time).max();
+        self.chosen_time = self.chosen_time.max(newest.unwrap_or_default());
     }
 
     /// Remembers that the batch `write` makes durable what was put since the last one.
@@ -205,7 +215,7 @@ impl Slots {
         self.compacted = index;
         self.chosen = index;
         self.last = self.last.max(index);
-        self.newest_time = self.newest_time.max(time);
+        self.chosen_time = self.chosen_time.max(time);
     }
 
     fn forget_upto(&mut self, index: Index) {

@@ -53,7 +53,7 @@ impl<R: Rules> Paxos<R> {
     }
 
     fn new_leader(&self, floor: Index, barrier: Index, told: ClusterTime) -> Leader {
-        let newest = self.slots.newest_time().max(told);
+        let newest = self.slots.chosen_time().max(told);
         Leader {
             ballot: self.acceptor.promised(),
             tenure: Tenure::new(newest, self.now, &self.config),

@@ -66,6 +66,20 @@ fn votes_come_in_any_order_and_replace_each_other() {
 }
 
 #[test]
+fn the_stamp_of_a_vote_that_lost_is_of_no_account() {
+    let mut slots = empty();
+    slots.put(Entry { time: ClusterTime(90), ..entry(1, 1) });
+    slots.put(Entry { time: ClusterTime(91), ..entry(2, 1) });
+    assert_eq!(slots.chosen_time(), ClusterTime(0));
+    slots.put(Entry { time: ClusterTime(20), ..entry(1, 2) });
+    slots.choose(Index(1));
+    assert_eq!(slots.chosen_time(), ClusterTime(20));
+    let found = recovered(1, &[(1, 2, 1)], vec![entry(1, 1), entry(2, 1)]);
+    let found = Recovered { time: ClusterTime(2), ..found };
+    assert_eq!(Slots::new(&found).0.chosen_time(), ClusterTime(1));
+}
+
+#[test]
 fn what_is_durable_ends_below_the_lowest_vote_that_waits() {
     let mut slots = empty();
     slots.put(entry(1, 1));
