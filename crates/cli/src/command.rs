@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(context.printer.format(), output::Format::Json);
         let context = read("etcdctl --endpoints=a:1 get k --endpoints b:2,c:3");
         assert_eq!(context.session.targets().len(), 2);
-        let context = read("etcdctl get k --prefix=true more -- most");
+        let context = read("etcdctl get k --keys-only=true more");
         assert_eq!(context.session.targets()[0].text, "127.0.0.1:2379");
     }
 }
