@@ -1,5 +1,5 @@
-//! The simulator's part of the gate: fixed seeds, fresh ones, the gallery of mutants and a small
-//! world explored to its end.
+//! The simulator's part of the gate: fixed seeds, fresh ones, the gallery of mutants and small
+//! worlds explored to their end.
 
 use anyhow::Result;
 
@@ -23,7 +23,8 @@ pub(crate) fn run(workspace: &Workspace, fresh: u64) -> Result<()> {
     sim(workspace, &["--mutants", "--recorded"])?;
     sim(workspace, &["--explore", "small"])?;
     sim(workspace, &["--explore", "rounds"])?;
-    sim(workspace, &["--explore", "small", "--engine", "paxos"])
+    sim(workspace, &["--explore", "small", "--engine", "paxos"])?;
+    sim(workspace, &["--explore", "rounds", "--engine", "paxos"])
 }
 
 fn sim(workspace: &Workspace, arguments: &[&str]) -> Result<()> {

@@ -15,27 +15,43 @@ use crate::serve_flags::EngineName;
 /// How large a world is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Size {
-    /// Two rounds, logs of two entries, one crash, four messages: seconds
+    /// Raft: two rounds, logs of two entries, one crash, four messages. Paxos: three ballots, two
+    /// slots, three messages. Seconds
     Small,
-    /// Four rounds, logs of two entries, three messages: a minute
+    /// Raft: four rounds, logs of two entries, three messages; a minute. Paxos: six ballots, two
+    /// slots, two messages; seconds
     Rounds,
-    /// As small, but logs are as long as two commands and the leaders make them: minutes, 2 GB
+    /// Raft: as small, but logs are as long as two commands and the leaders make them; minutes,
+    /// 2 GB. Paxos: three ballots, three slots, three messages; half a minute
     Large,
-    /// As rounds, with every write apart from what it allows: hours
+    /// Raft: as rounds, with every write apart from what it allows; hours. Paxos: six ballots, two
+    /// slots, three messages; a minute
     Campaign,
 }
 
 impl Size {
     fn bounds(self, engine: EngineName) -> Bounds {
-        let bounds = match self {
+        match engine {
+            EngineName::Raft => self.terms(),
+            EngineName::Paxos => self.ballots(),
+        }
+    }
+
+    fn terms(self) -> Bounds {
+        match self {
             Self::Small => Bounds { log_max: 2, ..Bounds::commit() },
             Self::Rounds => Bounds { persistence: Persistence::WithSending, ..Bounds::campaign() },
             Self::Large => Bounds::commit(),
             Self::Campaign => Bounds::campaign(),
-        };
-        match engine {
-            EngineName::Raft => bounds,
-            EngineName::Paxos => Bounds { bytes_max: bounds.bytes_max, ..Bounds::acceptors(1) },
+        }
+    }
+
+    fn ballots(self) -> Bounds {
+        match self {
+            Self::Small => Bounds::acceptors(1),
+            Self::Rounds => Bounds { messages: 2, ..Bounds::acceptors(2) },
+            Self::Large => Bounds { log_max: 3, commands: 3, ..Bounds::acceptors(1) },
+            Self::Campaign => Bounds::acceptors(2),
         }
     }
 }

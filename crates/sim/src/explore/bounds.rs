@@ -29,6 +29,8 @@ pub struct Bounds {
     pub courtesies: Courtesies,
     /// Whether worlds that differ in the names of nodes alone are one.
     pub symmetry: Symmetry,
+    /// Which messages are gone before anything has happened to them.
+    pub drops: Drops,
     /// The rounds of the entries that each node's log begins with; empty: all logs are. A node's
     /// round is that of the last, or higher where the list of rounds says so.
     pub logs: Vec<Seeded>,
@@ -82,6 +84,16 @@ pub enum Symmetry {
     Unused,
 }
 
+/// Which messages are gone because they can change nothing any more. Multi-Paxos asks; Raft always
+/// drops all it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drops {
+    /// Those of a ballot that their receiver has left behind: easy to see.
+    Past,
+    /// Those of its present ballot as well that do nothing and never will: far fewer worlds.
+    Idle,
+}
+
 /// A log to begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeded {
@@ -117,6 +129,7 @@ impl Bounds {
             persistence: Persistence::WithSending,
             courtesies: Courtesies::Free,
             symmetry: Symmetry::Used,
+            drops: Drops::Idle,
             logs: Vec::new(),
             checks: Scope::All,
             states_max: 1 << 31,

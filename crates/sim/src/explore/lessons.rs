@@ -88,7 +88,7 @@ impl Bounds {
         }
     }
 
-    /// Three acceptors, two slots, and ballots of so many rounds, ordered by the names of nodes.
+    /// Three acceptors, two slots, and three ballots in each of so many rounds, one of each node.
     pub fn acceptors(rounds: u64) -> Self {
         Self {
             rounds,

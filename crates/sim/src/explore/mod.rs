@@ -7,7 +7,7 @@
 //!
 //! - The network never has to lose a message, since nobody has to deliver one. Only where more are
 //!   in flight than the bounds allow, each choice of those that stay is another world.
-//! - A message that can change nothing any more is gone (`Explored::is_spent`).
+//! - A message that can change nothing any more is gone (`Explored::is_spent`, `stays_idle`).
 //! - Worlds that differ in the names of the nodes alone are one ([`Symmetry`]).
 //! - A crash and the start after it are one step: to be down is to get no messages.
 //! - Nobody has to ask before it campaigns ([`Courtesies::Free`]): safety must not rest on that.
@@ -35,7 +35,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::{Bounds, Courtesies, Delivery, Persistence, Scope, Seeded, Symmetry};
+pub use bounds::{Bounds, Courtesies, Delivery, Drops, Persistence, Scope, Seeded, Symmetry};
 pub use finding::{Cause, Finding};
 pub use lessons::{Lore, lore};
 pub use node::{Event, Held, View};

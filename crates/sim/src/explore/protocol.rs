@@ -10,7 +10,8 @@ use crate::protocol::Protocol;
 /// A protocol whose small worlds can be explored.
 ///
 /// None of this weakens a search whose bounds ask for [`super::Courtesies::ByMessage`] and no
-/// symmetry, but [`Explored::is_spent`], which the tests hold against the engine itself.
+/// symmetry, but [`Explored::is_spent`] and [`Explored::stays_idle`], which the tests hold against
+/// the engine itself.
 pub trait Explored: Protocol<Engine: Claims> {
     /// What a node is told after `Input::Campaign` so that it seeks to lead at once, without
     /// asking whether it could: the sender and the message of each answer that is made up.
@@ -25,6 +26,12 @@ pub trait Explored: Protocol<Engine: Claims> {
     /// Whether delivering this message changes nothing now and for ever, whatever else happens
     /// within the bounds.
     fn is_spent(message: &Self::Message, from: &View, to: &View, bounds: &Bounds) -> bool;
+
+    /// Whether this message, if delivering it changes nothing now and what is answered is spent,
+    /// never changes anything again. The search delivers it to find out.
+    fn stays_idle(_message: &Self::Message, _from: &View, _to: &View, _bounds: &Bounds) -> bool {
+        false
+    }
 
     /// The message in few words.
     fn tell(message: &Self::Message) -> String;

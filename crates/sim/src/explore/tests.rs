@@ -6,9 +6,11 @@ use quorate_consensus::invariants::Invariant;
 use quorate_consensus::{Rule, Seed};
 
 use super::bounds::Bounds;
+use super::ghost::Ghost;
 use super::node::{Node, Setup};
 use super::search::Search;
 use super::space::{Act, Space};
+use super::states::hash;
 use super::world::{World, canonical, is_spent, successors};
 use super::*;
 use crate::draws::{Draws, Site};
@@ -96,6 +98,55 @@ fn what_is_spent_changes_nothing_for_ever() {
     for bounds in [small(), by_message()] {
         assert_spent_for_ever::<RaftProtocol>(bounds);
     }
+    for bounds in few_ballots() {
+        assert_spent_for_ever::<PaxosProtocol>(bounds);
+    }
+}
+
+/// Worlds of Multi-Paxos in which every reason to drop a message occurs, each small.
+fn few_ballots() -> Vec<Bounds> {
+    let two_slots = Bounds { commands: 1, messages: 2, ..Bounds::acceptors(1) };
+    let one_slot = Bounds { log_max: 1, ..two_slots.clone() };
+    let persistence = Persistence::Apart { unsynced_max: 2 };
+    vec![
+        two_slots,
+        Bounds { crashes: 1, ..one_slot.clone() },
+        Bounds { reads: 1, ..one_slot.clone() },
+        Bounds { persistence, ..one_slot.clone() },
+        Bounds { courtesies: Courtesies::ByMessage, ..one_slot },
+    ]
+}
+
+/// Dropping what is idle loses no state of the nodes that can be reached without, and finds the
+/// same harm.
+#[test]
+fn nothing_is_lost_with_what_is_idle() {
+    for bounds in few_ballots() {
+        let past = searched::<PaxosProtocol>(Bounds { drops: Drops::Past, ..bounds.clone() });
+        let idle = searched::<PaxosProtocol>(bounds);
+        let (past_count, idle_count) = (past.states.len(), idle.states.len());
+        assert!(idle_count <= past_count, "{idle_count} worlds instead of {past_count}");
+        let reached = casts(&idle);
+        let lost = casts(&past).into_iter().find(|cast| !reached.contains(cast));
+        assert!(lost.is_none(), "{past_count} worlds, {idle_count} without what is idle: {lost:?}");
+    }
+    for drops in [Drops::Past, Drops::Idle] {
+        let bounds = Bounds { drops, ..Bounds::acceptors(1) };
+        let harm = Cause::Broken(Invariant::ChosenOnce);
+        assert_found::<PaxosProtocol>(Rule::IgnoreVotes, bounds, harm);
+    }
+}
+
+/// What the nodes and the memory of each world are, whatever is in flight between them.
+fn casts(search: &Search<PaxosProtocol>) -> BTreeSet<(Vec<u64>, Ghost)> {
+    let space = &search.space;
+    let nodes = space.bounds().nodes as usize;
+    let cast = |state: u32| {
+        let world = search.world(state);
+        let keys = world.nodes[..nodes].iter().map(|&node| hash(&space.node(node).key()));
+        (keys.collect(), space.ghost_of(world.ghost).clone())
+    };
+    (0..search.states.len() as u32).map(cast).collect()
 }
 
 fn assert_spent_for_ever<P: Explored>(bounds: Bounds) {
@@ -104,8 +155,8 @@ fn assert_spent_for_ever<P: Explored>(bounds: Bounds) {
     let mut spent_count = 0_u64;
     for state in 0..search.states.len() as u32 {
         let world = search.world(state);
-        let spent: Vec<u32> =
-            (0..messages).filter(|&mail| is_spent(&search.space, &world, mail)).collect();
+        let space = &mut search.space;
+        let spent: Vec<u32> = (0..messages).filter(|&mail| is_spent(space, &world, mail)).collect();
         spent_count += spent.len() as u64;
         for &mail in &spent {
             assert_changes_nothing(&mut search.space, &world, mail);
@@ -113,7 +164,8 @@ fn assert_spent_for_ever<P: Explored>(bounds: Bounds) {
         let mut found = Vec::new();
         successors(&mut search.space, &world, &mut found).expect("nothing is wrong");
         for (_, next) in &found {
-            let back = spent.iter().find(|&&mail| !is_spent(&search.space, next, mail));
+            let space = &mut search.space;
+            let back = spent.iter().find(|&&mail| !is_spent(space, next, mail));
             assert_eq!(back.map(|&mail| search.space.mail_of(mail)), None, "{found:?}");
         }
     }
@@ -134,9 +186,11 @@ fn assert_changes_nothing<P: Explored>(space: &mut Space<P>, world: &World, mail
     let step = space.step(world.nodes[to], Act::Deliver(mail));
     let step = space.step_of(step);
     assert_eq!(step.next, world.nodes[to], "{:?} changes its receiver", space.mail_of(mail));
-    for &answer in &step.sent {
+    let answers = step.sent.clone();
+    for &answer in &answers {
+        let holds = is_spent(space, world, answer);
         let told = (space.mail_of(mail), space.mail_of(answer));
-        assert!(is_spent(space, world, answer), "the answer matters: {told:?}");
+        assert!(holds, "the answer matters: {told:?}");
     }
 }
 

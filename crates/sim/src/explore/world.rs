@@ -1,7 +1,7 @@
 //! A world in numbers: its nodes, the messages in flight and the memory; and what can happen in it.
 
+use quorate_consensus::Role;
 use quorate_consensus::invariants::Claims;
-use quorate_consensus::{NodeId, Role};
 
 use super::bounds::{Bounds, Courtesies, Delivery, Persistence};
 use super::finding::Finding;
@@ -224,18 +224,18 @@ struct Crowd {
 impl Crowd {
     /// What was in flight and what the step sent, but for what can change nothing any more.
     fn gather<P: Explored>(
-        space: &Space<P>,
+        space: &mut Space<P>,
         world: &World,
         next: &World,
         taken: Move,
         step: u32,
     ) -> Self {
         let mut crowd = Self { mail: [NONE; CROWD_MAX], count: 0 };
-        let is_gone = |mail: MailId| {
-            space.bounds().delivery == Delivery::Once && taken.act == Act::Deliver(mail)
-        };
+        let is_once = space.bounds().delivery == Delivery::Once;
+        let is_gone = |mail: MailId| is_once && taken.act == Act::Deliver(mail);
         let kept = world.mail().filter(|&mail| !is_gone(mail));
-        for mail in kept.chain(space.step_of(step).sent.iter().copied()) {
+        let all: Vec<MailId> = kept.chain(space.step_of(step).sent.iter().copied()).collect();
+        for mail in all {
             let is_known = crowd.mail[..crowd.count].contains(&mail);
             if is_known || is_spent(space, next, mail) {
                 continue;
@@ -271,10 +271,26 @@ impl Crowd {
 }
 
 /// Whether a message can change nothing any more in this world.
-pub(super) fn is_spent<P: Explored>(space: &Space<P>, world: &World, mail: MailId) -> bool {
+pub(super) fn is_spent<P: Explored>(space: &mut Space<P>, world: &World, mail: MailId) -> bool {
     let (from, to, message) = space.mail_of(mail);
-    let view = |node: NodeId| space.view(world.nodes[node.0 as usize - 1]);
-    P::is_spent(message, view(from), view(to), space.bounds())
+    let (place, bounds) = (to.0 as usize - 1, space.bounds());
+    let from = space.view(world.nodes[from.0 as usize - 1]);
+    let to = space.view(world.nodes[place]);
+    if P::is_spent(message, from, to, bounds) {
+        return true;
+    }
+    P::stays_idle(message, from, to, bounds) && is_idle(space, world, place, mail)
+}
+
+/// Whether a message leaves its receiver as it is, and what is answered is spent.
+fn is_idle<P: Explored>(space: &mut Space<P>, world: &World, to: usize, mail: MailId) -> bool {
+    let number = space.step(world.nodes[to], Act::Deliver(mail));
+    let step = space.step_of(number);
+    if step.finding.is_some() || step.next != world.nodes[to] {
+        return false;
+    }
+    let answers = step.sent.clone();
+    answers.iter().all(|&answer| is_spent(space, world, answer))
 }
 
 /// The same world under the names that make it least: one for all that differ in names alone.
