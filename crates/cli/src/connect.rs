@@ -84,6 +84,11 @@ impl Session {
         self.timeout
     }
 
+    /// How long a connection may take.
+    pub(crate) fn dial_timeout(&self) -> Duration {
+        self.dial_timeout
+    }
+
     /// The same with one of the members alone.
     pub(crate) fn only(&self, target: &Target) -> Self {
         Self { targets: vec![target.clone()], ..self.clone() }

@@ -122,7 +122,7 @@ pub(crate) fn output_of(process: &mut Child) -> Lines {
 }
 
 /// All commands, and those that they consist of.
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 42] = [
     "",
     "serve",
     "demo",
@@ -157,6 +157,10 @@ const COMMANDS: [&str; 38] = [
     "snapshot save",
     "snapshot status",
     "bench",
+    "bench put",
+    "bench range",
+    "bench mixed",
+    "bench txn",
     "bench watch",
     "bench lease",
     "version",

@@ -1,6 +1,7 @@
 //! `bench`: what a cluster takes and how fast, Quorate's or etcd's, by the same client.
 
 mod lease;
+mod load;
 mod watch;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use clap::Subcommand;
 use tokio::runtime;
 
 use self::lease::LeaseBenchFlags;
+use self::load::{MixedFlags, PutFlags, RangeFlags, TxnFlags};
 use self::watch::WatchBenchFlags;
 use crate::client_flags::Context;
 use crate::exit::Failure;
@@ -18,8 +20,10 @@ use crate::output::{Answer, Json, Object, Table, Text};
 /// The end of the help of `bench`.
 pub(crate) const NOTES: &str = "\
 Examples:
+  quorate bench put --clients 64 --duration 10s
+  quorate bench range --consistency s --clients 512
+  quorate bench put --rate 2000 -w json      latency at a load that is given
   quorate bench watch --watchers 1000 --rate 100
-  quorate bench lease --leases 1000 -w json
 
 They write below the key `bench/`, and work on any etcd. Measure two systems in
 turn, on a machine that does nothing else.";
@@ -27,6 +31,14 @@ turn, on a machine that does nothing else.";
 /// What is measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
+    /// How many writes are taken, and how soon each is acknowledged
+    Put(PutFlags),
+    /// How many reads are answered, and how soon
+    Range(RangeFlags),
+    /// Reads and writes together
+    Mixed(MixedFlags),
+    /// Transactions: a comparison, and puts
+    Txn(TxnFlags),
     /// How soon changes reach those who watch
     Watch(WatchBenchFlags),
     /// How many leases are renewed
@@ -35,11 +47,19 @@ pub(crate) enum BenchCommand {
 
 /// Measures.
 pub(crate) fn run(command: BenchCommand, context: &Context) -> Result<(), Failure> {
-    let report = match command {
-        BenchCommand::Watch(flags) => on_threads(watch::measure(flags, context))?,
-        BenchCommand::Lease(flags) => on_threads(lease::measure(flags, context))?,
+    let load = match command {
+        BenchCommand::Put(flags) => flags.into(),
+        BenchCommand::Range(flags) => flags.into(),
+        BenchCommand::Mixed(flags) => flags.into(),
+        BenchCommand::Txn(flags) => flags.into(),
+        BenchCommand::Watch(flags) => {
+            return context.printer.print(&on_threads(watch::measure(flags, context))?);
+        }
+        BenchCommand::Lease(flags) => {
+            return context.printer.print(&on_threads(lease::measure(flags, context))?);
+        }
     };
-    context.printer.print(&report)
+    context.printer.print(&load::measure(load, context)?)
 }
 
 /// Clients share two threads, so that they are not what is slow.
@@ -47,6 +67,13 @@ fn on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     const THREADS: usize = 2;
     let runtime = runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     runtime.map_err(Failure::error)?.block_on(work)
+}
+
+/// A number for people, in groups of three digits.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().flat_map(str::from_utf8).collect();
+    groups.join(",")
 }
 
 /// What was measured.
@@ -154,6 +181,12 @@ mod tests {
         assert!((report.rate() - 500.0).abs() < 1e-9);
         let at = |of_a_thousand| report.latency(of_a_thousand);
         assert!((at(500) - 501.0).abs() < 1e-9 && (at(999) - 1000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn long_numbers_are_in_groups() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")];
+        cases.map(|(number, text)| assert_eq!(thousands(number), text));
     }
 
     #[test]
