@@ -84,3 +84,50 @@ async fn what_is_measured_is_reported() {
     assert!(report.contains("\"Missing\" : 0\n"), "{report}");
     assert_eq!(ask(&cluster, &["lease", "list"]), "found 0 leases\n");
 }
+
+/// A field of what `bench` says as JSON.
+fn figure(report: &str, path: &str) -> f64 {
+    let report: serde_json::Value = serde_json::from_str(report).expect("it is JSON");
+    let figure = report.pointer(path).and_then(serde_json::Value::as_f64);
+    figure.unwrap_or_else(|| panic!("no number {path} in {report}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loads_of_a_number_of_requests_make_that_many() {
+    let cluster = Cluster::ready(Options::new(Program::Quorate, 1)).await;
+    let common = ["--total=50", "--clients=3", "--connections=2", "--keys=20", "--warm-up=0s"];
+    let measure = |work: &[&str]| {
+        let report = ask(&cluster, &[&["bench"], work, &common[..], &["-w", "json"]].concat());
+        assert!(figure(&report, "/errors").abs() < 1e-9, "{report}");
+        assert!((figure(&report, "/count") - 50.0).abs() < 1e-9, "{report}");
+        assert!((figure(&report, "/latency_ms/count") - 50.0).abs() < 1e-9, "{report}");
+        assert!(0.0 < figure(&report, "/per_second"), "{report}");
+        assert!((figure(&report, "/servers/processes") - 1.0).abs() < 1e-9, "{report}");
+    };
+    measure(&["put", "--sequential", "--target-leader"]);
+    assert_eq!(ask(&cluster, &["get", "--prefix", "bench/", "--keys-only"]).lines().count(), 40);
+    measure(&["range", "--consistency=s", "--span=5"]);
+    measure(&["mixed", "--read-ratio=0.5", "--seed=7"]);
+    measure(&["txn", "--txn-ops=3", "--rate=1000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_outlives_members_that_are_not_there() {
+    let mut cluster = Cluster::ready(Options::new(Program::Quorate, 3)).await;
+    cluster.kill(1);
+    let load = ["bench", "mixed", "--total=60", "--clients=6", "--connections=6", "-w", "json"];
+    let report = ask(&cluster, &load);
+    let (done, errors) = (figure(&report, "/count"), figure(&report, "/errors"));
+    assert!((done + errors - 60.0).abs() < 1e-9 && 50.0 < done, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_nobody_answers_is_a_failure_that_says_why() {
+    let cluster = Cluster::ready(Options::new(Program::Quorate, 1)).await;
+    let endpoints = format!("--endpoints={}", cluster.endpoints());
+    let load = ["bench", "put", "--value-size=2000000", "--total=4", "--warm-up=0s", &endpoints];
+    let output = run(&load);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("4 x invalid_argument etcdserver: request is too large"), "{text}");
+}
