@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod ci;
+mod cluster;
 mod codegen;
 mod readme;
 mod seeds;

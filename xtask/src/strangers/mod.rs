@@ -5,15 +5,14 @@
 //! suite asks of features that are not served yet is left out by name and with a reason; a suite
 //! that passes fewer tests than it has fails, so that nothing is left out by accident.
 
-mod cluster;
 mod python;
 mod rust;
 mod verdict;
 
 use anyhow::{Context, Result};
 
+use crate::cluster::{Cluster, Kind};
 use crate::workspace::{Workspace, cargo};
-use cluster::Cluster;
 use verdict::Verdict;
 
 /// Which suites to run, and against what.
@@ -79,7 +78,7 @@ impl Suite {
         for left_out in self.left_out {
             println!("    without {}: {}", left_out.test, left_out.reason);
         }
-        let cluster = Cluster::start(workspace, engine)?;
+        let cluster = Cluster::start(workspace, &Kind::Quorate { engine: engine.to_owned() })?;
         let verdict = (self.run)(self, &Site { workspace, cluster: &cluster })
             .with_context(|| format!("the suite {} could not be run", self.name))?;
         verdict.judge(self.name, self.passes)

@@ -5,9 +5,11 @@ mod load;
 mod watch;
 
 use std::future::Future;
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use clap::Subcommand;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime;
 
 use self::lease::LeaseBenchFlags;
@@ -24,6 +26,7 @@ Examples:
   quorate bench range --consistency s --clients 512
   quorate bench put --rate 2000 -w json      latency at a load that is given
   quorate bench watch --watchers 1000 --rate 100
+  quorate bench watch --watchers 10000 --rate 0
 
 They write below the key `bench/`, and work on any etcd. Measure two systems in
 turn, on a machine that does nothing else.";
@@ -76,6 +79,16 @@ fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
+/// Says on standard error that everything stands, and leaves it alone for so many seconds, in which
+/// what it takes can be looked at.
+async fn hold(what: &str, seconds: u32) {
+    if 0 < seconds {
+        // It is for who looks; nobody need look.
+        let _ = writeln!(stderr(), "{what}");
+        tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+    }
+}
+
 /// What was measured.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -87,6 +100,8 @@ pub(crate) struct Report {
     missing: u64,
     /// Within which time.
     elapsed: Duration,
+    /// Processor time of this client, in seconds.
+    client_seconds: f64,
     /// How long each took, sorted.
     latencies: Vec<Duration>,
 }
@@ -100,7 +115,10 @@ impl Report {
     ) -> Self {
         latencies.sort_unstable();
         let count = u64::try_from(latencies.len()).expect("they fit into memory");
-        Self { what, count, missing: expected.saturating_sub(count), elapsed, latencies }
+        let missing = expected.saturating_sub(count);
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        let used = Duration::try_from(used).unwrap_or_default();
+        Self { what, count, missing, elapsed, client_seconds: used.as_secs_f64(), latencies }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -150,6 +168,8 @@ impl Answer for Report {
             .with("count", self.count)
             .with("missing", self.missing)
             .with("per_second", self.rate())
+            .with("seconds", self.elapsed.as_secs_f64())
+            .with("client_seconds", self.client_seconds)
             .with("p50_ms", self.latency(500))
             .with("p99_ms", self.latency(990))
             .with("p999_ms", self.latency(999))

@@ -1,7 +1,21 @@
 //! `cargo xtask versus-etcd`: Quorate beside a real etcd.
+//!
+//! What both answer is compared by `crates/versus`. How fast they are is measured here: [`beside`]
+//! takes turns with clusters of three, [`watches`] and [`leases`] say what is measured on one,
+//! [`usage`] looks at its processes,
+//! [`figures`] compares.
+
+mod beside;
+mod figures;
+mod leases;
+mod usage;
+mod watches;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
+use self::beside::{Part, Plan};
 use crate::workspace::{Workspace, cargo};
 
 /// Sequences of each seed that the gate runs on each engine.
@@ -9,10 +23,23 @@ const GATE_SEQUENCES: &str = "250";
 
 /// How to compare. What follows is for `crates/versus`, whose `--help` says more.
 #[derive(clap::Args)]
+#[group(id = "what", required = true, multiple = true, args = ["semantics", "watches", "leases"])]
 pub(crate) struct Arguments {
     /// Send both the same random sequences of requests and compare every answer.
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with_all = ["watches", "leases"])]
     semantics: bool,
+    /// Measure how soon and how fast watchers are told, and what one takes.
+    #[arg(long)]
+    watches: bool,
+    /// Measure how fast leases are kept alive, and what one takes.
+    #[arg(long)]
+    leases: bool,
+    /// How often everything is measured.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: u32,
+    /// Where the figures of every round go, as JSON.
+    #[arg(long, value_name = "DIRECTORY")]
+    raw: Option<PathBuf>,
     /// What the sequences are drawn from [default: 1].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -52,6 +79,19 @@ impl Arguments {
 
 /// Runs the comparison that is asked for.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let parts = [(arguments.watches, watches::PART), (arguments.leases, leases::PART)];
+    let plan = Plan {
+        engine: arguments.engine.clone().unwrap_or_else(|| "raft".to_owned()),
+        rounds: arguments.rounds,
+        raw: arguments.raw.clone(),
+    };
+    let is_wanted = |(is_wanted, part): (bool, Part)| is_wanted.then_some(part);
+    for part in parts.into_iter().filter_map(is_wanted) {
+        beside::measure(workspace, &plan, part)?;
+    }
+    if !arguments.semantics {
+        return Ok(());
+    }
     let flags = arguments.flags();
     compare(workspace, &flags.iter().map(String::as_str).collect::<Vec<_>>())
 }

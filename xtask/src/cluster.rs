@@ -16,6 +16,18 @@ const READY_MAX: Duration = Duration::from_mins(1);
 /// How long to wait between two questions whether they do.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What a cluster is of.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Quorate, its release build, on this engine.
+    Quorate {
+        /// The consensus protocol.
+        engine: String,
+    },
+    /// The etcd of this machine.
+    Etcd,
+}
+
 /// The names of the members. A suite stops the second and the third by these names.
 const NAMES: [&str; 3] = ["pifpaf0", "pifpaf1", "pifpaf2"];
 
@@ -29,16 +41,15 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts three members and waits until each of them serves.
-    pub(crate) fn start(workspace: &Workspace, engine: &str) -> Result<Self> {
+    pub(crate) fn start(workspace: &Workspace, kind: &Kind) -> Result<Self> {
         let directory = TempDir::new().context("no directory for the members")?;
-        let program = release_binary(workspace)?;
         let ports = free_ports(2 * NAMES.len())?;
         let (clients, peers) = ports.split_at(NAMES.len());
         let initial = initial_cluster(peers);
         let mut cluster = Self { members: Vec::new(), clients: clients.to_vec(), directory };
         for (at, name) in NAMES.iter().enumerate() {
-            let mut command = Command::new(&program);
-            command.args(["serve", "--engine", engine, "--name", name, "--data-dir"]);
+            let mut command = kind.command(workspace)?;
+            command.args(["--name", name, "--data-dir"]);
             command.arg(cluster.directory.path().join(name));
             command.args(["--listen-client-urls", &url(clients[at])]);
             command.args(["--advertise-client-urls", &url(clients[at])]);
@@ -56,6 +67,16 @@ impl Cluster {
     /// The URL of the first member.
     pub(crate) fn url(&self) -> String {
         url(self.clients[0])
+    }
+
+    /// The URLs of all members, with commas between them.
+    pub(crate) fn urls(&self) -> String {
+        self.clients.iter().copied().map(url).collect::<Vec<_>>().join(",")
+    }
+
+    /// The processes of the members.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().map(Child::id)
     }
 
     /// The client port of the first member.
@@ -79,12 +100,11 @@ impl Cluster {
     }
 
     fn wait_until_it_serves(&self) -> Result<()> {
-        let urls: Vec<String> = self.clients.iter().copied().map(url).collect();
         let begun = Instant::now();
         while begun.elapsed() < READY_MAX {
             let mut health = Command::new("etcdctl");
             health.env("ETCDCTL_API", "3");
-            health.args(["--endpoints", &urls.join(","), "endpoint", "health"]);
+            health.args(["--endpoints", &self.urls(), "endpoint", "health"]);
             health.stdout(Stdio::null()).stderr(Stdio::null());
             if health.status().context("etcdctl did not start")?.success() {
                 return Ok(());
@@ -92,6 +112,34 @@ impl Cluster {
             thread::sleep(PAUSE);
         }
         bail!("the members did not serve within {} s", READY_MAX.as_secs())
+    }
+}
+
+impl Kind {
+    /// What tables call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Quorate { .. } => "quorate",
+            Self::Etcd => "etcd",
+        }
+    }
+
+    /// What starts a member, before the flags that both have.
+    fn command(&self, workspace: &Workspace) -> Result<Command> {
+        let mut command = match self {
+            Self::Quorate { engine } => {
+                let mut command = Command::new(release_binary(workspace)?);
+                command.args(["serve", "--engine", engine]);
+                command
+            }
+            Self::Etcd => Command::new("etcd"),
+        };
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ETCD_") {
+                command.env_remove(name);
+            }
+        }
+        Ok(command)
     }
 }
 
@@ -122,7 +170,7 @@ fn free_ports(count: usize) -> Result<Vec<u16>> {
 }
 
 /// The binary that people run, wherever cargo puts it.
-fn release_binary(workspace: &Workspace) -> Result<std::path::PathBuf> {
+pub(crate) fn release_binary(workspace: &Workspace) -> Result<std::path::PathBuf> {
     let arguments = ["metadata", "--locked", "--no-deps", "--format-version", "1"];
     let metadata = workspace.output(&cargo(), &arguments)?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
