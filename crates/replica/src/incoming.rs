@@ -79,6 +79,10 @@ pub(crate) struct Reaction {
 
 impl Incoming {
     /// A peer offers a snapshot. `applied` is how far this node is without it.
+    ///
+    /// One that brings nothing new is as good as held: the sender's engine then tells this node of
+    /// it, and hears how far its log is. Refused, it would be offered again for ever (simulator,
+    /// default seed 699038031823460884).
     pub(crate) fn on_offer(
         &mut self,
         now: Instant,
@@ -88,7 +92,7 @@ impl Incoming {
         applied: u64,
     ) -> Reaction {
         if meta.index.0 <= applied {
-            return Reaction::message(from, SnapshotMessage::Aborted { transfer: id });
+            return Reaction::message(from, SnapshotMessage::Held { transfer: id, meta });
         }
         if let Some(transfer) = &mut self.transfer {
             if transfer.holds(&meta) {

@@ -134,9 +134,12 @@ impl Progress {
         self.pause(now);
     }
 
-    /// Stops sending until the peer is heard again: what is on the way is probably lost.
+    /// Stops sending until the peer is heard again: what is on the way is probably lost. A peer
+    /// that could not take a probe has said nothing about where the logs agree: it is asked at the
+    /// same place again, not at the beginning of a log that may be compacted.
     pub(super) fn pause(&mut self, now: Instant) {
-        self.become_probe(self.matched.next());
+        let next = if self.is_streaming() { self.matched.next() } else { self.next };
+        self.become_probe(next);
         self.flow = FlowState::Probe(Some(Asked { at: now, end: self.matched }));
     }
 

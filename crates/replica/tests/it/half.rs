@@ -323,3 +323,16 @@ fn nothing_is_staged_once_an_install_has_begun() {
     assert_eq!(effects.messages, [(PEER, refused)]);
     assert!(effects.commit.is_none());
 }
+
+/// A sender that has lost sight of how far its peer is needs an answer that lets it go on
+/// (simulator, default seed 699038031823460884).
+#[test]
+fn a_snapshot_that_brings_nothing_new_is_as_good_as_held() {
+    let mut half = Half::new(CommitPolicy::default());
+    half.put_versions(3);
+    let (transfer, meta) = (TransferId(1), Meta { index: Index(3), ..meta() });
+    half.on_message(SnapshotMessage::Offer { transfer, meta: meta.clone(), records: 1 });
+    let effects = half.applying.effects(half.now).expect("memory is sound");
+    assert_eq!(effects.staging, []);
+    assert_eq!(effects.messages, [(PEER, SnapshotMessage::Held { transfer, meta })]);
+}

@@ -397,6 +397,33 @@ fn a_failed_snapshot_is_asked_for_again() {
     assert_eq!(world.nodes[&N3].applied, world.nodes[&N1].applied);
 }
 
+/// A full peer cannot take the probe of a new leader. That says nothing of where their logs agree:
+/// it needs no snapshot (simulator, default seed 699038031823460884).
+#[test]
+fn a_full_peer_of_a_new_leader_is_not_sent_a_snapshot() {
+    let mut world = World::new(3, Strict, 1);
+    world.config.append_bytes_max = 100;
+    world.start_all();
+    world.elect(N1);
+    world.handle(N2, Input::Storage(StorageState::Full));
+    world.propose_bytes(N1, 200);
+    world.settle();
+    for node in [N1, N2, N3] {
+        world.checkpoint(node);
+    }
+    world.settle();
+    world.is_host_idle = true;
+    world.handle(N1, Input::Transfer { id: RequestId(1), to: N3 });
+    world.pass(millis(600));
+    assert_eq!(world.leader(), Some(N3));
+    let is_wanted = |errand: &Errand| matches!(errand, Errand::Snapshot { .. });
+    assert!(!world.errands.iter().any(is_wanted), "what it holds was offered");
+    assert!(world.status(N2).last < world.status(N3).last, "it took what it has no room for");
+    world.handle(N2, Input::Storage(StorageState::Writable));
+    world.pass(millis(600));
+    assert_eq!(world.status(N2).applied, world.status(N3).last);
+}
+
 fn snapshot_at(index: u64, round: u64) -> Message {
     let meta = Meta {
         index: Index(index),
