@@ -34,8 +34,9 @@ struct Stream {
     /// The most names that were taken at its node, or asked for, since the oldest of these was.
     crowd: usize,
     watches: BTreeMap<WatchId, Watch>,
-    /// Watches that the client wants to end.
-    ending: BTreeSet<WatchId>,
+    /// How often the client wants to end the watch of a name: one that was ended, and whose name is
+    /// given again, before the client hears of either is ended twice.
+    ending: BTreeMap<WatchId, u32>,
     /// Watches that a compaction ended: their names stay taken until the client ends them too.
     ended: BTreeSet<WatchId>,
     /// The newest revision that it was told.
@@ -100,7 +101,7 @@ impl Watching {
             asked: VecDeque::new(),
             crowd: 0,
             watches: BTreeMap::new(),
-            ending: BTreeSet::new(),
+            ending: BTreeMap::new(),
             ended: BTreeSet::new(),
             shown: 0,
             progress: 0,
@@ -128,7 +129,7 @@ impl Watching {
     /// A node is asked to end a watch.
     pub fn on_cancel(&mut self, stream: StreamId, watch: WatchId) {
         if let Some(open) = self.streams.get_mut(&stream) {
-            open.ending.insert(watch);
+            *open.ending.entry(watch).or_default() += 1;
         }
     }
 
@@ -344,7 +345,7 @@ impl Watching {
             return stream.on_canceled_again(id, cause);
         };
         let holds = match cause {
-            CancelCause::Asked { .. } => stream.ending.remove(&id),
+            CancelCause::Asked { .. } => stream.is_ending(id),
             CancelCause::Compacted { compacted } => {
                 stream.ended.insert(id);
                 let is_passed = watch.resumes_at() < compacted && compacted <= self.compacted;
@@ -380,9 +381,19 @@ impl Stream {
         self.watches.len() + self.ended.len()
     }
 
+    /// Whether the client wants to end this one. Each request of it counts once.
+    fn is_ending(&mut self, id: WatchId) -> bool {
+        let Some(times) = self.ending.get_mut(&id) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.ending.remove(&id);
+        }
+        true
+    }
+
     /// The client wants to end what a compaction has ended, and is told so as well.
     fn on_canceled_again(&mut self, id: WatchId, cause: CancelCause) -> Result<(), Flaw> {
-        let is_asked = matches!(cause, CancelCause::Asked { .. }) && self.ending.remove(&id);
+        let is_asked = matches!(cause, CancelCause::Asked { .. }) && self.is_ending(id);
         if is_asked && self.ended.remove(&id) {
             return Ok(());
         }

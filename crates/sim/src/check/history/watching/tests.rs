@@ -232,6 +232,23 @@ fn the_name_of_a_watch_that_a_compaction_ended_is_free_once_the_client_ends_it_t
     assert_eq!(told(&mut watching, canceled()), Some(Guarantee::WatchAsAsked));
 }
 
+/// Default seed 5231 of Multi-Paxos: requests that waited at a paused node were served at once.
+#[test]
+fn a_name_given_again_ends_as_often_as_the_client_asks() {
+    let mut watching = ten();
+    for _ in 0..2 {
+        watching.on_create(STREAM, &all(0));
+        watching.on_cancel(STREAM, FIRST);
+    }
+    let created = || WatchResponse::Created { watch: FIRST, revision: 10 };
+    let asked = CancelCause::Asked { revision: 10 };
+    let canceled = || WatchResponse::Canceled { watch: FIRST, cause: asked };
+    let twice = [created(), canceled(), created(), canceled()];
+    assert!(watching.on_told(STREAM, -1, &twice).is_ok());
+    watching.on_create(STREAM, &all(0));
+    assert!(watching.on_told(STREAM, -1, &[created(), canceled()]).is_err());
+}
+
 #[test]
 fn a_compaction_ends_only_what_it_has_passed_and_what_is_behind() {
     let mut watching = ten();
