@@ -186,11 +186,17 @@ fn sim(workspace: &Workspace) -> Result<()> {
     seeds::run(workspace, property_seed(workspace)?)
 }
 
-/// The binary's tests start real processes and measure time, so they run on the release build and
-/// one after another.
+/// The binary's tests start real processes and measure time, so they run on the release build and,
+/// where nothing schedules them better (`.config/nextest.toml`), one after another.
 fn processes(workspace: &Workspace) -> Result<()> {
-    let test = ["test", "--locked", "--release", "--package", "quorate-cli"];
-    workspace.run(&cargo(), &[&test[..], &["--", "--test-threads=1", "--nocapture"]].concat())
+    let with_nextest = ["nextest", "run", "--cargo-profile", "release", "--profile", "processes"];
+    let (runner, after): (&[&str], &[&str]) = if has_nextest(workspace) {
+        (&with_nextest, &[])
+    } else {
+        (&["test", "--release"], &["--", "--test-threads=1", "--nocapture"])
+    };
+    let which = ["--locked", "--package", "quorate-cli"];
+    workspace.run(&cargo(), &[runner, &which, after].concat())
 }
 
 /// Half of the sequences are drawn from the commit.
