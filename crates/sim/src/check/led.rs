@@ -1,7 +1,7 @@
 //! How much time the clock in the log may have counted, by the world's own time.
 //!
-//! That clock moves at most as fast as the clocks of nodes run, and by the leaps of those that
-//! lead. So what passes here between two moments bounds what a lease can have lived from
+//! That clock moves only while a node leads, at most as fast as the clocks of nodes run, and by
+//! their leaps. So what passes here between two moments bounds what a lease can have lived from
 //! above: one that is over sooner was ended early.
 
 use core::time::Duration;
@@ -34,8 +34,10 @@ impl LedClock {
     pub(crate) fn advance(&mut self, now: Instant) {
         let elapsed = now.as_micros() - self.at.as_micros();
         self.at = now;
-        let fastest = self.rates.values().copied().max().unwrap_or(0).max(TRUE_RATE);
-        self.counted += u128::from(elapsed) * u128::from(fastest);
+        if !self.leaders.is_empty() {
+            let fastest = self.rates.values().copied().max().unwrap_or(0).max(TRUE_RATE);
+            self.counted += u128::from(elapsed) * u128::from(fastest);
+        }
     }
 
     /// A node leads from now on.
@@ -73,25 +75,25 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_as_fast_as_the_fastest_clock_and_with_the_leaps_of_leaders() {
+    fn it_counts_while_somebody_leads_as_fast_as_the_fastest_clock_and_with_leaps() {
         let mut led = LedClock::default();
         led.advance(at(1_000));
-        assert_eq!(led.reading(), Duration::from_millis(1));
+        assert_eq!(led.reading(), Duration::ZERO);
         led.on_leading(N1);
         led.on_leading(N2);
         led.advance(at(3_000));
-        assert_eq!(led.reading(), Duration::from_millis(3));
+        assert_eq!(led.reading(), Duration::from_millis(2));
         led.on_rate(N2, 1_050_000);
         led.advance(at(4_000));
-        assert_eq!(led.reading(), Duration::from_micros(4_050));
+        assert_eq!(led.reading(), Duration::from_micros(3_050));
         led.on_rate(N2, 950_000);
         led.on_following(N2);
         led.on_jump(N2, Duration::from_secs(9));
         led.on_jump(N1, Duration::from_micros(50));
         led.advance(at(5_000));
-        assert_eq!(led.reading(), Duration::from_micros(5_100));
+        assert_eq!(led.reading(), Duration::from_micros(4_100));
         led.on_following(N1);
         led.advance(at(9_000));
-        assert_eq!(led.reading(), Duration::from_micros(9_100));
+        assert_eq!(led.reading(), Duration::from_micros(4_100));
     }
 }
