@@ -249,16 +249,20 @@ impl Slots {
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> impl Iterator<Item = &Entry> {
+    ) -> impl ExactSizeIterator<Item = &Entry> {
         assert!(self.tail_first <= first, "entries are read that are not in memory");
         assert!(first <= last && last <= self.chosen, "entries are read that are not chosen");
-        let mut bytes = 0_u64;
+        let skip = first.distance_from(self.tail_first) as usize;
         let wanted = last.distance_from(first) as usize + 1;
-        self.votes_from(first).take(wanted).take_while(move |entry| {
-            let fits = bytes == 0 || bytes.saturating_add(entry.cost()) <= bytes_max;
+        let chosen = |vote| Option::as_ref(vote).expect("a chosen slot in memory has a vote");
+        let mut bytes = 0_u64;
+        // Counted first, so that a copy is allocated once.
+        let fitting = self.tail.range(skip..skip + wanted).map(chosen).take_while(|entry| {
             bytes = bytes.saturating_add(entry.cost());
-            fits
-        })
+            bytes <= bytes_max
+        });
+        let count = fitting.count().max(1);
+        self.tail.range(skip..skip + count).map(chosen)
     }
 
     /// The ballots of the votes in memory.

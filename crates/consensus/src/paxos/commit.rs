@@ -51,6 +51,12 @@ impl<R: Rules> Paxos<R> {
         let (me, configurations) = (self.config.node, &self.configurations);
         let State::Leader(leader) = &mut self.state else { return };
         let news = core::mem::take(&mut leader.news);
+        // Without a gap anywhere the prefix was all there is to count.
+        let has_gaps = |votes: &Coverage| !votes.above().is_empty();
+        let peers = leader.tenure.peers.values();
+        if !has_gaps(&leader.own) && !peers.into_iter().any(|peer| has_gaps(&peer.votes)) {
+            return;
+        }
         let beyond = leader.chosen.upto();
         for span in news.into_iter().filter(|span| beyond < span.last) {
             let has = |index| {
