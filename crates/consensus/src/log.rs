@@ -298,6 +298,15 @@ impl Log {
         }
     }
 
+    /// The entry at an index, if it is in memory.
+    pub(crate) fn entry_at(&self, index: Index) -> Option<&Entry> {
+        let first = self.tail_first();
+        if index < first {
+            return None;
+        }
+        self.tail.get(index.distance_from(first) as usize)
+    }
+
     /// Entries from `first` on, up to `last` and `bytes_max` but at least one, out of memory.
     pub(crate) fn entries(
         &self,

@@ -86,8 +86,8 @@ impl<R: Rules> Raft<R> {
             self.effects.fetches.push(Fetch { reason, first, last, bytes_max: room });
             return self.delivery.begin_fetch();
         }
-        let fits = self.log.entries(first, first, room).all(|next| self.delivery.fits(next, room));
-        if fits {
+        let next = self.log.entry_at(first).expect("what is not on the disk alone is in memory");
+        if self.delivery.fits(next, room) {
             let entries = self.log.entries(first, upto, room);
             self.delivery.hand_over(entries.cloned(), &mut self.effects.committed);
         }
