@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use self::beside::{Part, Plan};
+use crate::cluster::release_binary;
 use crate::workspace::{Workspace, cargo};
 
 /// Sequences of each seed that the gate runs on each engine.
@@ -109,11 +110,12 @@ pub(crate) fn gate(workspace: &Workspace, fresh: u64) -> Result<()> {
     Ok(())
 }
 
-/// Both programs are release builds, so that a run takes minutes.
+/// Both programs are release builds, so that a run takes minutes; of one build, since what each
+/// alone wants of the libraries would be built twice.
 fn compare(workspace: &Workspace, flags: &[&str]) -> Result<()> {
-    let build = ["build", "--locked", "--release", "--package"];
-    workspace.run(&cargo(), &[&build[..], &["quorate-cli"]].concat())?;
-    let run = ["run", "--locked", "--quiet", "--release", "--package", "quorate-versus", "--"];
+    let packages = ["--package", "quorate-cli", "--package", "quorate-versus"];
+    workspace.run(&cargo(), &[&["build", "--locked", "--release"][..], &packages].concat())?;
+    let versus = release_binary(workspace)?.with_file_name("versus");
     let differences = ["--differences", "docs/etcd-differences.toml"];
-    workspace.run(&cargo(), &[&run[..], &differences, flags].concat())
+    workspace.run(&versus.to_string_lossy(), &[&differences, flags].concat())
 }
