@@ -1,6 +1,8 @@
 //! Three members on ports of their own, each a process, ended when dropped.
 
 use std::net::TcpListener;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +36,8 @@ const NAMES: [&str; 3] = ["pifpaf0", "pifpaf1", "pifpaf2"];
 /// A running cluster.
 pub(crate) struct Cluster {
     members: Vec<Child>,
+    /// What starts each of them.
+    commands: Vec<Command>,
     clients: Vec<u16>,
     /// Data directories and logs, removed with it.
     directory: TempDir,
@@ -46,7 +50,8 @@ impl Cluster {
         let ports = free_ports(2 * NAMES.len())?;
         let (clients, peers) = ports.split_at(NAMES.len());
         let initial = initial_cluster(peers);
-        let mut cluster = Self { members: Vec::new(), clients: clients.to_vec(), directory };
+        let (members, commands) = (Vec::new(), Vec::new());
+        let mut cluster = Self { members, commands, clients: clients.to_vec(), directory };
         for (at, name) in NAMES.iter().enumerate() {
             let mut command = kind.command(workspace)?;
             command.args(["--name", name, "--data-dir"]);
@@ -59,6 +64,7 @@ impl Cluster {
             let log = std::fs::File::create(cluster.directory.path().join(format!("{name}.log")))?;
             command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
             cluster.members.push(command.spawn().context("a member did not start")?);
+            cluster.commands.push(command);
         }
         cluster.wait_until_it_serves()?;
         Ok(cluster)
@@ -86,20 +92,55 @@ impl Cluster {
 
     /// The address of the member that leads.
     pub(crate) fn leader(&self) -> Result<String> {
-        for port in &self.clients {
+        Ok(format!("127.0.0.1:{}", self.clients[self.leading()?]))
+    }
+
+    /// The place of the member that leads.
+    pub(crate) fn leading(&self) -> Result<usize> {
+        for (place, port) in self.clients.iter().enumerate() {
             let arguments = ["--endpoints", &url(*port), "endpoint", "status", "-w", "json"];
             let output =
                 Command::new("etcdctl").env("ETCDCTL_API", "3").args(arguments).output()?;
             let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
             let status = &status[0]["Status"];
             if status["leader"] == status["header"]["member_id"] {
-                return Ok(format!("127.0.0.1:{port}"));
+                return Ok(place);
             }
         }
         bail!("no member leads")
     }
 
-    fn wait_until_it_serves(&self) -> Result<()> {
+    /// The places of all members.
+    pub(crate) fn places(&self) -> Range<usize> {
+        0..self.members.len()
+    }
+
+    /// How many members there are.
+    pub(crate) fn size(&self) -> f64 {
+        f64::from(u8::try_from(self.members.len()).expect("there are three"))
+    }
+
+    /// The URLs of these members, with commas between them.
+    pub(crate) fn urls_of(&self, places: &[usize]) -> String {
+        places.iter().map(|place| url(self.clients[*place])).collect::<Vec<_>>().join(",")
+    }
+
+    /// Kills a member with SIGKILL.
+    pub(crate) fn kill(&mut self, place: usize) {
+        let member = &mut self.members[place];
+        // It has ended already if this fails.
+        drop(member.kill());
+        drop(member.wait());
+    }
+
+    /// Starts a killed member again, as it was started.
+    pub(crate) fn restart(&mut self, place: usize) -> Result<()> {
+        self.members[place] = self.commands[place].spawn().context("a member did not start")?;
+        Ok(())
+    }
+
+    /// Waits until all members serve.
+    pub(crate) fn wait_until_it_serves(&self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < READY_MAX {
             let mut health = Command::new("etcdctl");
@@ -170,12 +211,17 @@ fn free_ports(count: usize) -> Result<Vec<u16>> {
 }
 
 /// The binary that people run, wherever cargo puts it.
-pub(crate) fn release_binary(workspace: &Workspace) -> Result<std::path::PathBuf> {
+pub(crate) fn release_binary(workspace: &Workspace) -> Result<PathBuf> {
+    Ok(target(workspace)?.join("release/quorate"))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(workspace: &Workspace) -> Result<PathBuf> {
     let arguments = ["metadata", "--locked", "--no-deps", "--format-version", "1"];
     let metadata = workspace.output(&cargo(), &arguments)?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let target = metadata["target_directory"].as_str().context("cargo names no target")?;
-    Ok(std::path::Path::new(target).join("release/quorate"))
+    Ok(PathBuf::from(target))
 }
 
 #[cfg(test)]

@@ -43,20 +43,21 @@ pub(crate) fn table(quorate: &[Vec<Figure>], etcd: &[Vec<Figure>]) -> String {
     text
 }
 
-fn spread(mut values: Vec<f64>) -> String {
+/// The median with the least and the greatest.
+pub(crate) fn spread(mut values: Vec<f64>) -> String {
     values.sort_unstable_by(f64::total_cmp);
     let (least, greatest) = (values[0], values[values.len() - 1]);
     format!("{} ({} to {})", shown(median(values)), shown(least), shown(greatest))
 }
 
 /// Three digits or more.
-fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     let decimals = if value.abs() < 10.0 { 2 } else { usize::from(value.abs() < 100.0) };
     format!("{value:.decimals$}")
 }
 
 /// The middle one, the lower of two.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[(values.len() - 1) / 2]
 }

@@ -2,12 +2,14 @@
 //!
 //! What both answer is compared by `crates/versus`. How fast they are is measured here: [`beside`]
 //! takes turns with clusters of three, [`watches`] and [`leases`] say what is measured on one,
+//! [`speed`] is about keys, and is what is measured unless something else is named;
 //! [`usage`] looks at its processes,
 //! [`figures`] compares.
 
 mod beside;
 mod figures;
 mod leases;
+mod speed;
 mod usage;
 mod watches;
 
@@ -24,20 +26,22 @@ const GATE_SEQUENCES: &str = "250";
 
 /// How to compare. What follows is for `crates/versus`, whose `--help` says more.
 #[derive(clap::Args)]
-#[group(id = "what", required = true, multiple = true, args = ["semantics", "watches", "leases"])]
 pub(crate) struct Arguments {
     /// Send both the same random sequences of requests and compare every answer.
     #[arg(long, conflicts_with_all = ["watches", "leases"])]
     semantics: bool,
+    #[command(flatten)]
+    speed: speed::Arguments,
     /// Measure how soon and how fast watchers are told, and what one takes.
     #[arg(long)]
     watches: bool,
     /// Measure how fast leases are kept alive, and what one takes.
     #[arg(long)]
     leases: bool,
-    /// How often everything is measured.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: u32,
+    /// How often everything is measured [default: 7, and 5 of watches and leases].
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
     /// Where the figures of every round go, as JSON.
     #[arg(long, value_name = "DIRECTORY")]
     raw: Option<PathBuf>,
@@ -80,10 +84,13 @@ impl Arguments {
 
 /// Runs the comparison that is asked for.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if !arguments.semantics && !arguments.watches && !arguments.leases {
+        return measure_speed(workspace, arguments);
+    }
     let parts = [(arguments.watches, watches::PART), (arguments.leases, leases::PART)];
     let plan = Plan {
         engine: arguments.engine.clone().unwrap_or_else(|| "raft".to_owned()),
-        rounds: arguments.rounds,
+        rounds: arguments.rounds.unwrap_or(5),
         raw: arguments.raw.clone(),
     };
     let is_wanted = |(is_wanted, part): (bool, Part)| is_wanted.then_some(part);
@@ -95,6 +102,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     let flags = arguments.flags();
     compare(workspace, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn measure_speed(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let plan = speed::Plan {
+        engine: arguments.engine.as_deref().unwrap_or("raft"),
+        rounds: arguments.rounds.unwrap_or(7),
+        raw: arguments.raw.clone(),
+    };
+    speed::run(workspace, &plan, &arguments.speed)
 }
 
 /// The gate's part: a fixed seed, and one that only this commit runs, so that one commit has one

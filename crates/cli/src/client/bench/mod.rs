@@ -206,7 +206,9 @@ mod tests {
     #[test]
     fn long_numbers_are_in_groups() {
         let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")];
-        cases.map(|(number, text)| assert_eq!(thousands(number), text));
+        for (number, text) in cases {
+            assert_eq!(thousands(number), text);
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) struct Patience {
     pub(super) dial: Duration,
 }
 
-/// A connection that is made when it is needed, and made again, with the next member, when it broke.
+/// A connection that is made when it is needed, and again, with the next member, when it broke.
 #[derive(Debug)]
 pub(super) struct Connection {
     members: Rc<[HttpUrl]>,

@@ -1,5 +1,5 @@
-//! How gRPC frames messages within a stream: a flag, a length, the message ("Length-Prefixed-Message"
-//! of gRPC's PROTOCOL-HTTP2).
+//! How gRPC frames messages within a stream: a flag, a length, the message
+//! ("Length-Prefixed-Message" of gRPC's PROTOCOL-HTTP2).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;

@@ -66,7 +66,7 @@ fn listeners(table: &str) -> Vec<Listener> {
     table.lines().filter_map(listener).collect()
 }
 
-/// An address as the system writes it: words of four bytes as numbers of this machine, and the port.
+/// An address as the system writes it: words of four bytes as numbers of this machine, and a port.
 fn address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
     let words = host.as_bytes().chunks(8).map(|word| {
@@ -104,17 +104,15 @@ fn holders(inodes: &BTreeSet<String>) -> BTreeSet<u32> {
     ids.filter(holds).collect()
 }
 
-/// The times of `/proc/PID/stat` (proc(5)): fields 14 and 15, counted from after the name, which may
-/// hold anything.
+/// The times of `/proc/PID/stat` (proc(5)): fields 14 and 15, counted from after the name, which
+/// may hold anything.
 fn used(stat: &str) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11);
     let mut time = || times.next()?.parse::<u64>().ok();
     let ticks = time()? + time()?;
-    Some(
-        Duration::from_secs(1) * u32::try_from(ticks).ok()?
-            / u32::try_from(clock_ticks_per_second()).ok()?,
-    )
+    let ticks_per_second = u32::try_from(clock_ticks_per_second()).ok()?;
+    Some(Duration::from_secs(1) * u32::try_from(ticks).ok()? / ticks_per_second)
 }
 
 #[cfg(test)]
@@ -127,7 +125,7 @@ mod tests {
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:094B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1
    1: 0100007F:094B 0100007F:A1B2 01 00000000:00000000 00:00000000 00000000     0        0 1235 1
-   2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 77 1
+   2: 00000000000000000000000000000000:0050 0:0 0A 0:0 0:0 0 0 0 77 1
    3: nonsense
 ";
 

@@ -237,7 +237,7 @@ mod tests {
     fn one_slow_answer_of_a_thousand_is_beyond_the_99_9th_percentile() {
         let mut latencies = Latencies::new();
         (0..999).for_each(|_| latencies.record(Duration::from_millis(1)));
-        latencies.record(Duration::from_secs(7200));
+        latencies.record(Duration::from_hours(2));
         assert!(is_near(latencies.quantile(0.999), 1.0), "{latencies:?}");
         assert!(is_near(latencies.max(), 3_600_000.0), "as long as can be told");
     }
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_begins_in_the_warm_up_counts_as_done_but_has_no_latency() {
         let now = Instant::now();
-        let until = Until::Time(now + Duration::from_secs(3600));
+        let until = Until::Time(now + Duration::from_hours(1));
         let window = Window { origin: now, start: now, until };
         let mut tally = Tally::new();
         let mut end = |admission, kind, trouble| {
@@ -285,7 +285,9 @@ mod tests {
         let at = |milliseconds| origin + Duration::from_millis(milliseconds);
         let pause = |answers: &[u64]| {
             let pulse = Pulse::new(origin);
-            answers.iter().for_each(|answer| pulse.on_answer(at(*answer)));
+            for answer in answers {
+                pulse.on_answer(at(*answer));
+            }
             pulse.longest_pause(at(1000)).as_millis()
         };
         assert_eq!(pause(&[]), 1000);
