@@ -24,8 +24,8 @@
 //!   sender knows what is chosen. What a leader knows of both only grows while it leads, so it will
 //!   not be told anything later; unless something that needs no answer is still sent and counted as
 //!   on the way, so everything must have been sent once.
-//! - *An accept that finds its votes cast and its mark heard*, from a leader that leads no more. The
-//!   follower answers, and nobody reads it. While it follows that ballot its votes stay and the
+//! - *An accept that finds its votes cast and its mark heard*, from a leader that leads no more.
+//!   The follower answers, and nobody reads it. While it follows that ballot its votes stay and the
 //!   mark it has heard only rises; when it swears a higher one the message is of a ballot below. A
 //!   crash would make it forget that it follows, so there must be none.
 //! - *A commit, or what was asked and learned, for a node that knows every slot there can be to be
