@@ -14,8 +14,8 @@ pub(crate) const ERROR: &str = "error";
 const PRESENCE: [&str; 4] = ["cluster_id", "member_id", "raft_term", "hash"];
 
 /// Compared is the distance from the revision at which the sequence began.
-const REVISIONS: [&str; 5] =
-    ["revision", "create_revision", "mod_revision", "compact_revision", "hash_revision"];
+const REVISIONS: [&str; 6] =
+    ["revision", "create_revision", "mod_revision", "compact_revision", "hash_revision", "rev"];
 
 /// Compared is which of the leases it is whose number the server chose.
 const LEASES: [&str; 2] = ["id", "lease"];

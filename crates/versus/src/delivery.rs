@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_etcdapi::mvccpb::Event;
+use quorate_etcdapi::mvccpb::event::EventType;
 
 use crate::answer::Answer;
 use crate::flatten::Field;
@@ -20,13 +21,32 @@ struct Told {
     is_fragment: bool,
 }
 
-/// The events of one stream, without those of revisions that only separate: which watches have
-/// been told of the last of these is chance, as etcd tells watches of one revision in any order.
+/// What is not compared of the events.
+pub(crate) struct LeftOut<'a> {
+    /// Revisions that only separate: which watches have been told of the last of these is chance,
+    /// as etcd tells watches of one revision in any order.
+    pub(crate) separating: &'a BTreeSet<i64>,
+    /// Revisions of compactions. A deletion at one of them is told to a watch that begins there:
+    /// always since etcd 3.6 (etcd-io/etcd#19179), and by etcd 3.4 until it has carried out the
+    /// compaction, which is chance.
+    pub(crate) compactions: &'a BTreeSet<i64>,
+}
+
+impl LeftOut<'_> {
+    fn has(&self, event: &Event, is_live: bool) -> bool {
+        let revision = mod_revision(event);
+        let is_deletion = event.r#type() == EventType::Delete;
+        self.separating.contains(&revision)
+            || (is_deletion && !is_live && self.compactions.contains(&revision))
+    }
+}
+
+/// The events of one stream.
 pub(crate) fn events(
     stream: usize,
     delivered: &[Delivered],
     place: &Place,
-    separating: &BTreeSet<i64>,
+    left_out: &LeftOut<'_>,
 ) -> Answer {
     let mut watches: BTreeMap<i64, Told> = BTreeMap::new();
     let mut answer = Answer::default();
@@ -37,7 +57,7 @@ pub(crate) fn events(
             answer.0.push(Field::new(format!("{watch}.events[{}].{problem}", told.events), "true"));
         }
         for (place_in_response, event) in response.events.iter().enumerate() {
-            if separating.contains(&mod_revision(event)) {
+            if left_out.has(event, response.is_live) {
                 continue;
             }
             let name = format!("{watch}.events[{}]", told.events);
@@ -93,8 +113,13 @@ mod tests {
         Delivered { watch: 0, revision, events, is_fragment, is_live, is_late }
     }
 
+    fn compared<const N: usize>(delivered: &[Delivered], separating: [i64; N]) -> Answer {
+        let (separating, compactions) = (&separating.into(), &BTreeSet::from([7]));
+        events(0, delivered, &Place::default(), &LeftOut { separating, compactions })
+    }
+
     fn broken_rules(delivered: &[Delivered]) -> Vec<String> {
-        let answer = events(0, delivered, &Place::default(), &BTreeSet::new());
+        let answer = compared(delivered, []);
         answer.0.into_iter().filter(|field| field.value == "true").map(|it| it.path).collect()
     }
 
@@ -123,9 +148,8 @@ mod tests {
 
     #[test]
     fn what_only_separates_is_left_out() {
-        let separating = BTreeSet::from([4]);
         let delivered = [response(4, &[4]), response(5, &[5])];
-        let answer = events(0, &delivered, &Place::default(), &separating);
+        let answer = compared(&delivered, [4]);
         assert_eq!(answer.value("stream0.watch0.events[0].kv.mod_revision"), Some("base+5"));
         assert_eq!(answer.value("stream0.watch0.events[1].kv.mod_revision"), None);
     }
@@ -134,10 +158,23 @@ mod tests {
     fn how_a_lagging_watch_is_told_is_not_compared() {
         let lagging = |delivered: Vec<Delivered>| {
             let delivered = delivered.into_iter().map(|it| Delivered { is_live: false, ..it });
-            events(0, &delivered.collect::<Vec<_>>(), &Place::default(), &BTreeSet::new())
+            compared(&delivered.collect::<Vec<_>>(), [])
         };
         let at_once = lagging(vec![response(9, &[3, 4])]);
         let one_by_one = lagging(vec![response(3, &[3]), response(4, &[4])]);
         assert_eq!(at_once, one_by_one);
+    }
+
+    #[test]
+    fn a_deletion_at_a_compaction_is_left_out_of_what_a_lagging_watch_is_told() {
+        let deletion = |is_live| {
+            let mut response = Delivered { is_live, ..response(8, &[7]) };
+            response.events[0].set_type(EventType::Delete);
+            compared(&[response], [])
+        };
+        assert!(deletion(false).0.is_empty());
+        assert!(!deletion(true).0.is_empty());
+        let put = Delivered { is_live: false, ..response(8, &[7]) };
+        assert!(!compared(&[put], []).0.is_empty());
     }
 }

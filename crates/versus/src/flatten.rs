@@ -4,6 +4,9 @@
 
 use std::fmt::Debug;
 
+/// Characters of a value that are looked at.
+const SHOWN_MAX: usize = 1_000;
+
 /// A field: where it stands, such as `kvs[0].key`, and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
@@ -61,7 +64,15 @@ fn read_line(line: &str, levels: &mut Vec<Level>, fields: &mut Vec<Field>) {
                 levels.push(Level::List(0));
             }
         }
-        _ => fields.push(Field::new(path(levels, own.as_deref()), value)),
+        _ => fields.push(Field::new(path(levels, own.as_deref()), shortened(value))),
+    }
+}
+
+/// A long value by its beginning and its length.
+fn shortened(value: &str) -> String {
+    match value.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}... ({} characters)", &value[..end], value.len()),
+        None => value.to_owned(),
     }
 }
 

@@ -2,7 +2,8 @@
 //! every answer compared. `cargo xtask versus-etcd --semantics` runs it.
 //!
 //! - [`draw`] makes [`sequence`]s from a seed; [`relative`] names revisions before they exist.
-//! - [`session`] runs one on a [`server`]; [`stream`] and [`delivery`] are about watches.
+//! - [`session`] runs one on a [`server`], with its [`clients`]; [`stream`] and [`delivery`] are
+//!   about watches, [`holding`] is about locks and elections.
 //! - [`answer`] and [`flatten`] make answers comparable, [`compare`] and [`known`] judge.
 //! - [`pair`] runs both sides and makes what differs shorter, by [`simplify`]; [`campaign`] does
 //!   that for many sequences and reports.
@@ -12,10 +13,12 @@
 
 mod answer;
 mod campaign;
+mod clients;
 mod compare;
 mod delivery;
 mod draw;
 mod flatten;
+mod holding;
 mod known;
 mod pair;
 mod random;
@@ -69,7 +72,11 @@ struct Arguments {
     /// What they are about; one sequence differs by the topics that others may have.
     #[arg(long, value_delimiter = ',', default_values_t = TOPICS, value_enum)]
     topics: Vec<Topic>,
-    /// Pairs of servers that work side by side.
+    /// Members of each cluster, asked in turn: 1 or 3.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=3))]
+    members: u16,
+    /// Pairs of clusters that work side by side.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pairs: u64,
 }
@@ -128,6 +135,7 @@ fn programs(arguments: &Arguments) -> Result<Programs> {
     let beside = beside.with_file_name("quorate");
     let serve = ["serve".to_owned(), format!("--engine={}", arguments.engine)];
     Ok(Programs {
+        members: arguments.members.into(),
         etcd: Program { name: "etcd", path: arguments.etcd.clone(), arguments: Vec::new() },
         quorate: Program {
             name: "quorate",
@@ -143,6 +151,10 @@ fn replay(arguments: &Arguments) -> String {
     if arguments.engine != "raft" {
         text.push_str(" --engine ");
         text.push_str(&arguments.engine);
+    }
+    if arguments.members != 1 {
+        text.push_str(" --members ");
+        text.push_str(&arguments.members.to_string());
     }
     if arguments.topics != TOPICS {
         let names: Vec<String> =

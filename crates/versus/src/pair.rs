@@ -16,6 +16,8 @@ const SHORTENING_RUNS_MAX: u32 = 600;
 /// What can be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
+    /// Members of each cluster.
+    pub(crate) members: usize,
     /// etcd.
     pub(crate) etcd: Program,
     /// Quorate.
@@ -44,9 +46,9 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both.
     pub(crate) async fn start(programs: &Programs) -> Result<Self> {
-        let etcd = Server::start(&programs.etcd).await?;
-        let quorate = Server::start(&programs.quorate).await?;
-        let sessions = [&etcd, &quorate].map(|server| Session::new(server.channel.clone()));
+        let etcd = Server::start(&programs.etcd, programs.members).await?;
+        let quorate = Server::start(&programs.quorate, programs.members).await?;
+        let sessions = [&etcd, &quorate].map(|server| Session::new(&server.channels));
         Ok(Self { programs: programs.clone(), servers: [etcd, quorate], sessions })
     }
 
@@ -60,7 +62,7 @@ impl Pair {
         let [etcd, quorate] = &mut self.sessions;
         let (etcd, quorate) = tokio::join!(etcd.run(steps), quorate.run(steps));
         let ended = self.servers.iter_mut().find_map(Server::ended);
-        if ended.is_some() {
+        if ended.is_some() || self.sessions.iter().any(|session| session.is_apart) {
             *self = Self::start(&self.programs).await?;
         }
         let finding = compare(steps, &etcd, &quorate, known, met);

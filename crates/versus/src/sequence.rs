@@ -3,6 +3,8 @@
 use std::fmt;
 
 use quorate_etcdapi::etcdserverpb as pb;
+use quorate_etcdapi::v3electionpb as election;
+use quorate_etcdapi::v3lockpb as lock;
 
 use crate::flatten::{self, Field};
 use crate::relative::InWords;
@@ -41,6 +43,18 @@ pub(crate) enum Step {
     Cancel(usize, pb::WatchCancelRequest),
     /// The wish to know how far that stream is.
     Progress(usize, pb::WatchProgressRequest),
+    /// Lock.Lock, which waits for nobody for long.
+    Lock(lock::LockRequest),
+    /// Lock.Unlock.
+    Unlock(lock::UnlockRequest),
+    /// Election.Campaign, which waits for nobody for long.
+    Campaign(election::CampaignRequest),
+    /// Election.Proclaim. A leader without a key is the last that was elected under its name.
+    Proclaim(election::ProclaimRequest),
+    /// Election.Leader.
+    Leader(election::LeaderRequest),
+    /// Election.Resign, of a leader as in `Proclaim`.
+    Resign(election::ResignRequest),
 }
 
 impl Step {
@@ -61,6 +75,12 @@ impl Step {
             Self::Watch(..) => "Watch",
             Self::Cancel(..) => "WatchCancel",
             Self::Progress(..) => "WatchProgress",
+            Self::Lock(_) => "Lock",
+            Self::Unlock(_) => "Unlock",
+            Self::Campaign(_) => "Campaign",
+            Self::Proclaim(_) => "Proclaim",
+            Self::Leader(_) => "Leader",
+            Self::Resign(_) => "Resign",
         }
     }
 
@@ -90,6 +110,12 @@ impl Step {
             Self::Leases(_) | Self::Progress(..) => Vec::new(),
             Self::Watch(_, request) => flatten::fields(request),
             Self::Cancel(_, request) => flatten::fields(request),
+            Self::Lock(request) => flatten::fields(request),
+            Self::Unlock(request) => flatten::fields(request),
+            Self::Campaign(request) => flatten::fields(request),
+            Self::Proclaim(request) => flatten::fields(request),
+            Self::Leader(request) => flatten::fields(request),
+            Self::Resign(request) => flatten::fields(request),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One server process with an empty store, on this machine's loopback.
+//! One cluster with an empty store, on this machine's loopback.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -38,48 +38,59 @@ pub(crate) struct Program {
     pub(crate) arguments: Vec<String>,
 }
 
-/// A server that runs. It ends, and its files go, when this is dropped.
+/// A cluster that runs. It ends, and its files go, when this is dropped.
 pub(crate) struct Server {
     program: Program,
-    process: Child,
+    processes: Vec<Child>,
     directory: TempDir,
-    /// The connection to it.
-    pub(crate) channel: Channel,
+    /// The connection to each member.
+    pub(crate) channels: Vec<Channel>,
 }
 
 impl Server {
-    /// Starts a single member and waits until it serves.
-    pub(crate) async fn start(program: &Program) -> Result<Self> {
+    /// Starts a cluster of so many members and waits until all of them serve.
+    pub(crate) async fn start(program: &Program, members: usize) -> Result<Self> {
         let directory = TempDir::new().context("no temporary directory")?;
-        let (client, peer) = free_addresses()?;
+        let addresses = (0..members).map(|_| free_addresses()).collect::<Result<Vec<_>>>()?;
+        let peer = |(member, (_, peer)): (usize, &(SocketAddr, SocketAddr))| {
+            format!("{}=http://{peer}", name(member))
+        };
+        let initial: Vec<String> = addresses.iter().enumerate().map(peer).collect();
         let log = File::create(directory.path().join("log")).context("no log file")?;
-        let mut command = Command::new(&program.path);
-        command.args(&program.arguments).args(flags(directory.path(), client, peer));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ETCD_") {
-                command.env_remove(name);
+        let (mut processes, mut channels) = (Vec::new(), Vec::new());
+        for (member, (client, peer)) in addresses.into_iter().enumerate() {
+            let mut command = Command::new(&program.path);
+            command.args(&program.arguments).args(flags(directory.path(), member, client, peer));
+            command.arg(format!("--initial-cluster={}", initial.join(",")));
+            for (name, _) in std::env::vars_os() {
+                if name.to_string_lossy().starts_with("ETCD_") {
+                    command.env_remove(name);
+                }
             }
+            command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+            let process = command.spawn();
+            let shown = program.path.display();
+            processes.push(process.with_context(|| format!("{shown} does not start"))?);
+            let endpoint = Endpoint::from_shared(format!("http://{client}"))?;
+            channels.push(endpoint.tcp_nodelay(true).timeout(REQUEST_LIMIT).connect_lazy());
         }
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command
-            .spawn()
-            .with_context(|| format!("{} does not start", program.path.display()))?;
-        let endpoint = Endpoint::from_shared(format!("http://{client}"))?;
-        let channel = endpoint.tcp_nodelay(true).timeout(REQUEST_LIMIT).connect_lazy();
-        let mut server = Self { program: program.clone(), process, directory, channel };
-        server.wait_serving().await?;
+        let mut server = Self { program: program.clone(), processes, directory, channels };
+        for member in 0..members {
+            server.wait_serving(member).await?;
+        }
         Ok(server)
     }
 
-    /// How the process ended, if it did.
+    /// How a process ended, if one did.
     pub(crate) fn ended(&mut self) -> Option<String> {
-        let status = self.process.try_wait().ok().flatten()?;
+        let ended = |process: &mut Child| process.try_wait().ok().flatten();
+        let status = self.processes.iter_mut().find_map(ended)?;
         Some(format!("{} ended: {status}\n{}", self.program.name, self.last_words()))
     }
 
-    async fn wait_serving(&mut self) -> Result<()> {
+    async fn wait_serving(&mut self, member: usize) -> Result<()> {
         let begun = Instant::now();
-        let mut client = KvClient::new(self.channel.clone());
+        let mut client = KvClient::new(self.channels[member].clone());
         while begun.elapsed() < READY_LIMIT {
             if let Some(ended) = self.ended() {
                 bail!("{ended}");
@@ -104,21 +115,27 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; the wait reaps it all the same.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        for process in &mut self.processes {
+            // It may have ended by itself; the wait reaps it all the same.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
-fn flags(directory: &Path, client: SocketAddr, peer: SocketAddr) -> Vec<String> {
+fn name(member: usize) -> String {
+    format!("versus{member}")
+}
+
+fn flags(directory: &Path, member: usize, client: SocketAddr, peer: SocketAddr) -> Vec<String> {
+    let name = name(member);
     let own = [
-        "--name=versus".to_owned(),
-        format!("--data-dir={}", directory.join("data").display()),
+        format!("--data-dir={}", directory.join(&name).display()),
+        format!("--name={name}"),
         format!("--listen-client-urls=http://{client}"),
         format!("--advertise-client-urls=http://{client}"),
         format!("--listen-peer-urls=http://{peer}"),
         format!("--initial-advertise-peer-urls=http://{peer}"),
-        format!("--initial-cluster=versus=http://{peer}"),
     ];
     own.into_iter().chain(FLAGS.map(str::to_owned)).collect()
 }

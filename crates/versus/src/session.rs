@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use bytes::Bytes;
 use quorate_etcdapi::etcdserverpb as pb;
+use quorate_etcdapi::v3electionpb::LeaderKey;
 use tokio_stream::iter;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use pb::kv_client::KvClient;
-use pb::lease_client::LeaseClient;
-use pb::maintenance_client::MaintenanceClient;
 use pb::watch_request::RequestUnion;
 
 use crate::answer::Answer;
-use crate::delivery;
+use crate::clients::Clients;
+use crate::delivery::{self, LeftOut};
 use crate::relative::Place;
 use crate::sequence::{STREAMS, Step};
 use crate::stream::{Broken, SENTINEL_KEY, StartsInThePast, Stream};
@@ -27,11 +27,13 @@ const BASE_MIN: i64 = 16;
 
 /// Why a sequence ended early.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
     /// A request of this tool's own failed.
     Request(Status),
     /// A stream of watches is of no more use.
     Stream(Broken),
+    /// The members of the cluster are at different revisions, having applied the same.
+    Apart(Vec<i64>),
 }
 
 impl fmt::Display for Failure {
@@ -39,6 +41,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Request(status) => write!(formatter, "{:?}: {}", status.code(), status.message()),
             Self::Stream(broken) => broken.fmt(formatter),
+            Self::Apart(revisions) => write!(formatter, "members are at {revisions:?}"),
         }
     }
 }
@@ -55,34 +58,44 @@ impl From<Broken> for Failure {
     }
 }
 
-/// The clients of one server, and where a sequence is.
+/// The clients of one cluster, and where a sequence is.
 pub(crate) struct Session {
-    channel: Channel,
-    kv: KvClient<Channel>,
-    lease: LeaseClient<Channel>,
-    maintenance: MaintenanceClient<Channel>,
-    place: Place,
+    members: Vec<Clients>,
+    /// The member that is asked, which changes with each step.
+    asked: usize,
+    pub(crate) place: Place,
+    /// The last leader that was elected under each name.
+    pub(crate) elected: BTreeMap<Bytes, LeaderKey>,
     streams: [Option<Stream>; STREAMS],
     /// Where the watches of each stream start.
     starts: [BTreeMap<i64, i64>; STREAMS],
     granted: Vec<i64>,
     barriers: BTreeSet<i64>,
+    /// Whether its members no longer hold the same, so that nothing can be compared any more.
+    pub(crate) is_apart: bool,
+    compactions: BTreeSet<i64>,
 }
 
 impl Session {
-    /// A session on a server that nobody else uses.
-    pub(crate) fn new(channel: Channel) -> Self {
+    /// A session on a cluster that nobody else uses.
+    pub(crate) fn new(members: &[Channel]) -> Self {
         Self {
-            kv: KvClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
-            lease: LeaseClient::new(channel.clone()),
-            maintenance: MaintenanceClient::new(channel.clone()),
-            channel,
+            members: members.iter().cloned().map(Clients::new).collect(),
+            asked: 0,
             place: Place::default(),
+            elected: BTreeMap::new(),
             streams: Default::default(),
             starts: Default::default(),
             granted: Vec::new(),
             barriers: BTreeSet::new(),
+            is_apart: false,
+            compactions: BTreeSet::new(),
         }
+    }
+
+    /// Those of the member that is asked.
+    pub(crate) fn clients(&mut self) -> &mut Clients {
+        &mut self.members[self.asked]
     }
 
     /// The answer to each step, on a store with nothing but the sentinel's key, and at last what
@@ -90,6 +103,7 @@ impl Session {
     pub(crate) async fn run(&mut self, steps: &[Step]) -> Vec<Answer> {
         let mut answers = Vec::new();
         if let Err(failure) = self.run_into(steps, &mut answers).await {
+            self.is_apart |= matches!(failure, Failure::Apart(_));
             answers.push(Answer::failure(format!("the sequence ends: {failure}")));
         }
         answers
@@ -97,23 +111,39 @@ impl Session {
 
     async fn run_into(&mut self, steps: &[Step], answers: &mut Vec<Answer>) -> Result<(), Failure> {
         self.begin().await?;
-        for step in steps {
+        for (number, step) in steps.iter().enumerate() {
             self.prepare(step).await?;
+            self.ask_member(number).await?;
             answers.push(self.send(step.clone()).await?);
         }
         answers.push(self.end().await?);
-        Ok(())
+        self.check_members().await
+    }
+
+    /// Members that have applied the same are at one revision.
+    async fn check_members(&mut self) -> Result<(), Failure> {
+        let mut revisions = Vec::new();
+        for member in &mut self.members {
+            let read = pb::RangeRequest { key: SENTINEL_KEY.into(), ..Default::default() };
+            let header = member.kv.range(read).await?.into_inner().header;
+            revisions.push(header.map_or(0, |header| header.revision));
+        }
+        let are_equal = revisions.iter().all(|revision| *revision == revisions[0]);
+        if are_equal { Ok(()) } else { Err(Failure::Apart(revisions)) }
     }
 
     /// Brings the store to where every sequence begins: one key, put at the revision of the last
     /// compaction.
     async fn begin(&mut self) -> Result<(), Failure> {
+        self.asked = 0;
         self.streams = Default::default();
         self.starts = Default::default();
         self.place = Place::default();
+        self.elected.clear();
+        self.compactions.clear();
         for id in std::mem::take(&mut self.granted) {
             // It may be revoked already.
-            let _ = self.lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+            let _ = self.clients().lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
         }
         while self.put_sentinel().await? < BASE_MIN {}
         let everything = pb::DeleteRangeRequest {
@@ -121,9 +151,9 @@ impl Session {
             range_end: "\0".into(),
             ..Default::default()
         };
-        self.kv.delete_range(everything).await?;
+        self.clients().kv.delete_range(everything).await?;
         let revision = self.put_sentinel().await?;
-        self.kv.compact(pb::CompactionRequest { revision, physical: false }).await?;
+        self.clients().kv.compact(pb::CompactionRequest { revision, physical: false }).await?;
         self.place =
             Place { base: revision, current: revision, compacted: revision, given: vec![] };
         Ok(())
@@ -131,10 +161,24 @@ impl Session {
 
     async fn put_sentinel(&mut self) -> Result<i64, Failure> {
         let put = pb::PutRequest { key: SENTINEL_KEY.into(), ..Default::default() };
-        let header = self.kv.put(put).await?.into_inner().header;
+        let header = self.clients().kv.put(put).await?.into_inner().header;
         self.note(header);
         self.barriers.insert(self.place.current);
         Ok(self.place.current)
+    }
+
+    /// Goes on to the next member, and waits until it knows what the others do: what it answers by
+    /// itself would else be chance.
+    async fn ask_member(&mut self, number: usize) -> Result<(), Failure> {
+        if self.members.len() == 1 {
+            return Ok(());
+        }
+        self.asked = number % self.members.len();
+        for place in 0..self.members.len() {
+            let read = pb::RangeRequest { key: SENTINEL_KEY.into(), ..Default::default() };
+            self.members[place].kv.range(read).await?;
+        }
+        Ok(())
     }
 
     /// Waits for what would otherwise come in no certain order with the step.
@@ -142,7 +186,8 @@ impl Session {
         if let Some(stream) = step.stream()
             && self.streams[stream].is_none()
         {
-            self.streams[stream] = Some(Stream::open(self.channel.clone()).await?);
+            let member = stream % self.members.len();
+            self.streams[stream] = Some(Stream::open(self.members[member].channel.clone()).await?);
         }
         match step {
             Step::Compact(_) => self.settle_all().await,
@@ -191,49 +236,56 @@ impl Session {
                 self.ask(stream, RequestUnion::CancelRequest(request)).await?
             }
             Step::Progress(stream, request) => self.progress(stream, request).await?,
+            Step::Lock(request) => self.lock(request).await?,
+            Step::Unlock(request) => self.unlock(request).await,
+            Step::Campaign(request) => self.campaign(request).await?,
+            Step::Proclaim(request) => self.proclaim(request).await,
+            Step::Leader(request) => self.leader(request).await,
+            Step::Resign(request) => self.resign(request).await,
         })
     }
 
     async fn range(&mut self, mut request: pb::RangeRequest) -> Answer {
         self.place.range(&mut request);
-        let answer = self.kv.range(request).await;
+        let answer = self.clients().kv.range(request).await;
         self.told(&answer, |answer| answer.header)
     }
 
     async fn put(&mut self, mut request: pb::PutRequest) -> Answer {
         self.place.put(&mut request);
-        let answer = self.kv.put(request).await;
+        let answer = self.clients().kv.put(request).await;
         self.told(&answer, |answer| answer.header)
     }
 
     async fn delete_range(&mut self, request: pb::DeleteRangeRequest) -> Answer {
-        let answer = self.kv.delete_range(request).await;
+        let answer = self.clients().kv.delete_range(request).await;
         self.told(&answer, |answer| answer.header)
     }
 
     async fn txn(&mut self, mut request: pb::TxnRequest) -> Answer {
         self.place.txn(&mut request);
-        let answer = self.kv.txn(request).await;
+        let answer = self.clients().kv.txn(request).await;
         self.told(&answer, |answer| answer.header)
     }
 
     async fn compact(&mut self, mut request: pb::CompactionRequest) -> Answer {
         request.revision = self.place.revision(request.revision);
-        let answer = self.kv.compact(request).await;
+        let answer = self.clients().kv.compact(request).await;
         if answer.is_ok() {
             self.place.compacted = request.revision;
+            self.compactions.insert(request.revision);
         }
         self.told(&answer, |answer| answer.header)
     }
 
     async fn hash_kv(&mut self, mut request: pb::HashKvRequest) -> Answer {
         request.revision = self.place.revision(request.revision);
-        let answer = self.maintenance.hash_kv(request).await;
+        let answer = self.clients().maintenance.hash_kv(request).await;
         self.told(&answer, |answer| answer.header)
     }
 
     async fn grant(&mut self, request: pb::LeaseGrantRequest) -> Answer {
-        let answer = self.lease.lease_grant(request).await;
+        let answer = self.clients().lease.lease_grant(request).await;
         if let Ok(granted) = &answer {
             let id = granted.get_ref().id;
             self.granted.push(id);
@@ -246,7 +298,7 @@ impl Session {
 
     async fn revoke(&mut self, request: pb::LeaseRevokeRequest) -> Answer {
         let id = self.place.lease(request.id);
-        let answer = self.lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+        let answer = self.clients().lease.lease_revoke(pb::LeaseRevokeRequest { id }).await;
         self.told(&answer, |answer| answer.header)
     }
 
@@ -260,7 +312,7 @@ impl Session {
         &mut self,
         request: pb::LeaseKeepAliveRequest,
     ) -> Result<Response<pb::LeaseKeepAliveResponse>, Status> {
-        let stream = self.lease.lease_keep_alive(iter([request])).await;
+        let stream = self.clients().lease.lease_keep_alive(iter([request])).await;
         let first = stream?.into_inner().message().await?;
         first.map(Response::new).ok_or_else(|| Status::unknown("the stream ends without an answer"))
     }
@@ -268,7 +320,7 @@ impl Session {
     /// The keys come in any order, and time passes on each server by itself.
     async fn time_to_live(&mut self, mut request: pb::LeaseTimeToLiveRequest) -> Answer {
         request.id = self.place.lease(request.id);
-        let mut answer = self.lease.lease_time_to_live(request).await;
+        let mut answer = self.clients().lease.lease_time_to_live(request).await;
         if let Ok(answer) = &mut answer {
             let answer = answer.get_mut();
             answer.keys.sort();
@@ -283,7 +335,7 @@ impl Session {
 
     /// They come by the time they have left, which is the same for many.
     async fn leases(&mut self, request: pb::LeaseLeasesRequest) -> Answer {
-        let mut answer = self.lease.lease_leases(request).await;
+        let mut answer = self.clients().lease.lease_leases(request).await;
         if let Ok(answer) = &mut answer {
             answer.get_mut().leases.sort_by_key(|lease| self.place.name_of_lease(lease.id));
         }
@@ -338,12 +390,13 @@ impl Session {
             control.sort_by_key(|response| response.watch_id);
             answer.append(&format!("stream{number}"), Answer::message(&control, &self.place));
             let delivered = stream.into_delivered();
-            answer.0.extend(delivery::events(number, &delivered, &self.place, &self.barriers).0);
+            let left_out = LeftOut { separating: &self.barriers, compactions: &self.compactions };
+            answer.0.extend(delivery::events(number, &delivered, &self.place, &left_out).0);
         }
         Ok(answer)
     }
 
-    fn told<T: fmt::Debug>(
+    pub(crate) fn told<T: fmt::Debug>(
         &mut self,
         answer: &Result<Response<T>, Status>,
         header: impl Fn(&T) -> Option<pb::ResponseHeader>,

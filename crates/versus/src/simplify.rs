@@ -77,7 +77,13 @@ pub(crate) fn simpler(step: &Step) -> Vec<Step> {
         | Step::KeepAlive(_)
         | Step::Leases(_)
         | Step::Cancel(..)
-        | Step::Progress(..) => Vec::new(),
+        | Step::Progress(..)
+        | Step::Lock(_)
+        | Step::Unlock(_)
+        | Step::Campaign(_)
+        | Step::Proclaim(_)
+        | Step::Leader(_)
+        | Step::Resign(_) => Vec::new(),
     }
 }
 

@@ -57,10 +57,13 @@ pub(crate) struct Arguments {
     /// The consensus protocol of Quorate: raft or paxos [default: raft].
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
-    /// What the sequences are about: kv, txn, compact, lease, watch [default: all].
+    /// What the sequences are about: kv, txn, compact, lease, watch, lock, large [default: all].
     #[arg(long, value_name = "LIST")]
     topics: Option<String>,
-    /// Pairs of servers that work side by side [default: 4].
+    /// Members of each cluster, asked in turn: 1 or 3 [default: 1].
+    #[arg(long, value_name = "N")]
+    members: Option<u64>,
+    /// Pairs of clusters that work side by side [default: 4].
     #[arg(long, value_name = "N")]
     pairs: Option<u64>,
 }
@@ -76,6 +79,7 @@ impl Arguments {
             number("sequences", self.sequences),
             text("engine", &self.engine),
             text("topics", &self.topics),
+            number("members", self.members),
             number("pairs", self.pairs),
         ];
         flags.into_iter().flatten().collect()

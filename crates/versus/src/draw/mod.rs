@@ -1,6 +1,8 @@
 //! Draws sequences: few keys, few revisions, boundary values, so that requests meet.
 
+mod holding;
 mod keys;
+mod large;
 mod lease;
 mod txn;
 mod watch;
@@ -28,11 +30,15 @@ pub(crate) enum Topic {
     Lease,
     /// Watches.
     Watch,
+    /// Locks and elections.
+    Lock,
+    /// Large values, and watches that are told of them in fragments.
+    Large,
 }
 
 /// Every topic.
-pub(crate) const TOPICS: [Topic; 5] =
-    [Topic::Kv, Topic::Txn, Topic::Compact, Topic::Lease, Topic::Watch];
+pub(crate) const TOPICS: [Topic; 7] =
+    [Topic::Kv, Topic::Txn, Topic::Compact, Topic::Lease, Topic::Watch, Topic::Lock, Topic::Large];
 
 /// Kinds of request.
 #[derive(Clone, Copy)]
@@ -45,6 +51,7 @@ enum Kind {
     HashKv,
     Lease,
     Watch,
+    Holding,
 }
 
 /// The sequence with this number. Its requests are of these topics, one of which prevails.
@@ -53,10 +60,14 @@ pub(crate) fn sequence(seed: u64, number: u64, topics: &[Topic]) -> Vec<Step> {
     let main = random.pick(topics);
     let weights = weights(main, topics);
     let steps = random.between(STEPS.0, STEPS.1);
-    (0..steps).map(|_| step(&mut random, &weights, topics)).collect()
+    let drawn = (0..steps).map(|_| step(&mut random, &weights, topics)).collect::<Vec<_>>();
+    if main == Topic::Large {
+        return drawn.into_iter().map(|step| large::enlarged(&mut random, step)).collect();
+    }
+    drawn
 }
 
-fn weights(main: Topic, topics: &[Topic]) -> [(u64, Kind); 8] {
+fn weights(main: Topic, topics: &[Topic]) -> [(u64, Kind); 9] {
     let of = |topic: Topic, aside: u64, prevailing: u64| {
         if topic == main {
             prevailing
@@ -73,8 +84,9 @@ fn weights(main: Topic, topics: &[Topic]) -> [(u64, Kind); 8] {
         (of(Topic::Txn, 8, 40), Kind::Txn),
         (of(Topic::Compact, 2, 14), Kind::Compact),
         (of(Topic::Compact, 0, 3), Kind::HashKv),
-        (of(Topic::Lease, 4, 50), Kind::Lease),
-        (of(Topic::Watch, 2, 30), Kind::Watch),
+        (of(Topic::Lease, 4, 50).max(of(Topic::Lock, 0, 25)), Kind::Lease),
+        (of(Topic::Watch, 2, 30).max(of(Topic::Large, 0, 30)), Kind::Watch),
+        (of(Topic::Lock, 1, 50), Kind::Holding),
     ]
 }
 
@@ -89,6 +101,7 @@ fn step(random: &mut Random, weights: &[(u64, Kind)], topics: &[Topic]) -> Step 
         Kind::HashKv => Step::HashKv(pb::HashKvRequest { revision: revision(random) }),
         Kind::Lease => lease::step(random),
         Kind::Watch => watch::step(random),
+        Kind::Holding => holding::step(random),
     }
 }
 
@@ -176,7 +189,7 @@ mod tests {
     fn every_kind_of_request_is_drawn() {
         let steps = (0..500).flat_map(|number| sequence(1, number, &TOPICS));
         let kinds: BTreeSet<&str> = steps.map(|step| step.kind()).collect();
-        assert_eq!(kinds.len(), 14, "{kinds:?}");
+        assert_eq!(kinds.len(), 20, "{kinds:?}");
     }
 
     #[test]

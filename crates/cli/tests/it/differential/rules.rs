@@ -166,7 +166,8 @@ pub(crate) const RULES: &[Rule] = &[
 pub(crate) const PENDING: &[Pending] = &[
     Pending {
         says: "a tombstone exactly at the revision of a compaction is kept",
-        reason: "only watches see it, and they are not available yet",
+        reason: "only watches see it; etcd 3.4 tells them of it until it has carried out the \
+                 compaction, which is chance, and etcd 3.6 always",
     },
     Pending {
         says: "Compact is for root only while auth is on; changes of users make no revision",
