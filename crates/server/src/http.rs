@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, Query, State};
+use axum::handler::Handler;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use quorate_kv::{AlarmKind, RangeRequest};
 use quorate_replica::ReadRequest;
@@ -22,7 +23,7 @@ const HEALTH_KEY: &str = "health";
 /// The routes.
 pub(crate) fn routes(client: Client) -> Router {
     Router::new()
-        .route("/version", get(versions))
+        .route("/version", get_alone(versions))
         .route("/quorate/status", get(status))
         .merge(observing())
         .fallback(not_found)
@@ -36,12 +37,26 @@ pub(crate) fn observing_routes(client: Client) -> Router {
 
 fn observing() -> Router<Client> {
     Router::new()
-        .route("/health", get(health))
-        .route("/livez", get(livez))
-        .route("/livez/{check}", get(livez_one))
-        .route("/readyz", get(readyz))
-        .route("/readyz/{check}", get(readyz_one))
+        .route("/health", get_alone(health))
+        .route("/livez", get_alone(livez))
+        .route("/livez/{check}", get_alone(livez_one))
+        .route("/readyz", get_alone(readyz))
+        .route("/readyz/{check}", get_alone(readyz_one))
         .merge(metrics::routes())
+}
+
+/// What only GET is taken for, as in etcd: not even HEAD, which checks nothing there.
+fn get_alone<H, T>(handler: H) -> MethodRouter<Client>
+where
+    H: Handler<T, Client>,
+    T: 'static,
+{
+    get(handler).head(only_get).fallback(only_get)
+}
+
+async fn only_get() -> Response {
+    let text = "Method Not Allowed\n";
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")], text).into_response()
 }
 
 /// A gRPC method that does not exist here is told so in gRPC's own way.

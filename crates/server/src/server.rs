@@ -278,7 +278,8 @@ async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch:
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(u32::MAX);
     let service = TowerToHyperService::new(routes);
-    let connection = builder.serve_connection(TokioIo::new(Repaired::new(stream)), service);
+    let connection =
+        builder.serve_connection(TokioIo::new(Repaired::new(stream, SILENCE_MAX)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

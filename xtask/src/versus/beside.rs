@@ -52,8 +52,8 @@ pub(crate) fn measure(workspace: &Workspace, plan: &Plan, part: Part) -> Result<
         for place in order {
             let kind = &kinds[place];
             eprintln!("{}: round {round} of {}, {}", part.name, plan.rounds, kind.name());
-            let cluster = Cluster::start(workspace, kind)?;
-            let mut turn = Turn::new(&cluster, release_binary(workspace)?);
+            let mut cluster = Cluster::start(workspace, kind)?;
+            let mut turn = Turn::new(&mut cluster, release_binary(workspace)?);
             (part.measure)(&mut turn)?;
             raw.push(turn.raw(round, kind.name()));
             rounds[place].push(turn.figures);
@@ -70,14 +70,14 @@ pub(crate) fn measure(workspace: &Workspace, plan: &Plan, part: Part) -> Result<
 
 /// One cluster, and what was measured on it.
 pub(crate) struct Turn<'a> {
-    cluster: &'a Cluster,
+    pub(crate) cluster: &'a mut Cluster,
     program: PathBuf,
     figures: Vec<Figure>,
     reports: Vec<Value>,
 }
 
 impl<'a> Turn<'a> {
-    fn new(cluster: &'a Cluster, program: PathBuf) -> Self {
+    fn new(cluster: &'a mut Cluster, program: PathBuf) -> Self {
         Self { cluster, program, figures: Vec::new(), reports: Vec::new() }
     }
 
@@ -111,6 +111,17 @@ impl<'a> Turn<'a> {
         let output = client.wait_with_output()?;
         ensure!(output.status.success(), "`{name}` failed: {line}");
         self.measured(&output.stdout, before, held)
+    }
+
+    /// What `quorate` with these arguments says of some members.
+    pub(crate) fn ask(&self, places: &[usize], arguments: &str) -> Result<Value> {
+        let mut client = Command::new(&self.program);
+        client.args(arguments.split_whitespace());
+        client.args(["--endpoints", &self.cluster.urls_of(places), "--write-out", "json"]);
+        let output = client.output().with_context(|| shown(&client))?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{}` failed: {complaint}", shown(&client));
+        serde_json::from_slice(&output.stdout).context("an answer is JSON")
     }
 
     fn client(&self, arguments: &str) -> Command {

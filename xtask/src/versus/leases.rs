@@ -1,6 +1,9 @@
 //! Leases: how fast they are kept alive, and what one takes.
 
-use anyhow::Result;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 
 use super::beside::{Part, Turn};
 use super::figures::Better::{Less, More};
@@ -12,8 +15,41 @@ const HELD: u32 = 100_000;
 /// under way.
 const AGAIN: [(u32, u32); 2] = [(1, 1), (16, 64)];
 
+/// Seconds that the leases last whose end is waited for.
+const TTL: u32 = 30;
+
+/// How long they may last at most.
+const ENDED_LIMIT: Duration = Duration::from_mins(3);
+
+/// Between two looks whether they have ended.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// What is measured of leases.
 pub(crate) const PART: Part = Part { name: "leases", measure };
+
+/// What is measured of leases whose leader dies.
+pub(crate) const ENDS: Part = Part { name: "lease-ends", measure: measure_ends };
+
+/// Many leases are granted, the leader is killed, and nobody renews: when have they all ended?
+fn measure_ends(turn: &mut Turn<'_>) -> Result<()> {
+    let flags = format!("--leases {HELD} --clients 64 --seconds 1 --ttl {TTL} --leave");
+    turn.bench(&format!("lease {flags}"))?;
+    let renewed = Instant::now();
+    let leader = turn.cluster.leading()?;
+    turn.cluster.kill(leader);
+    let others: Vec<usize> = turn.cluster.places().filter(|place| *place != leader).collect();
+    while turn.ask(&others, "lease list").map_or(true, |it| count(&it) != 0) {
+        ensure!(renewed.elapsed() < ENDED_LIMIT, "leases have not ended");
+        thread::sleep(LOOK);
+    }
+    let name = format!("s until {HELD} leases of {TTL} s have ended, leader killed");
+    turn.note(&name, Less, renewed.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn count(list: &serde_json::Value) -> usize {
+    list["leases"].as_array().map_or(0, Vec::len)
+}
 
 fn measure(turn: &mut Turn<'_>) -> Result<()> {
     turn.bench("lease --leases 1000 --clients 64 --seconds 2")?;

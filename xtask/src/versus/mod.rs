@@ -28,7 +28,7 @@ const GATE_SEQUENCES: &str = "250";
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Send both the same random sequences of requests and compare every answer.
-    #[arg(long, conflicts_with_all = ["watches", "leases"])]
+    #[arg(long, conflicts_with_all = ["watches", "leases", "lease_ends"])]
     semantics: bool,
     #[command(flatten)]
     speed: speed::Arguments,
@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Measure how fast leases are kept alive, and what one takes.
     #[arg(long)]
     leases: bool,
+    /// Measure when many leases have ended whose leader is killed.
+    #[arg(long)]
+    lease_ends: bool,
     /// How often everything is measured [default: 7, and 5 of watches and leases].
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -88,10 +91,14 @@ impl Arguments {
 
 /// Runs the comparison that is asked for.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    if !arguments.semantics && !arguments.watches && !arguments.leases {
+    let parts = [
+        (arguments.watches, watches::PART),
+        (arguments.leases, leases::PART),
+        (arguments.lease_ends, leases::ENDS),
+    ];
+    if !arguments.semantics && parts.iter().all(|(is_wanted, _)| !is_wanted) {
         return measure_speed(workspace, arguments);
     }
-    let parts = [(arguments.watches, watches::PART), (arguments.leases, leases::PART)];
     let plan = Plan {
         engine: arguments.engine.clone().unwrap_or_else(|| "raft".to_owned()),
         rounds: arguments.rounds.unwrap_or(5),

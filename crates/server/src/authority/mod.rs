@@ -8,11 +8,14 @@
 
 mod block;
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 /// What a connection of HTTP/2 begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -34,13 +37,21 @@ const READ_BYTES: usize = 4096;
 pub(crate) struct Repaired<S> {
     inner: S,
     repair: Repair,
+    /// Ends a connection whose preface does not end: nobody else looks at the time so early.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Repaired<S> {
-    /// A connection of which nothing was read yet.
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, repair: Repair::default() }
+    /// A connection of which nothing was read yet, and whose preface may take so long.
+    pub(crate) fn new(inner: S, preface_timeout: Duration) -> Self {
+        let patience = Some(Box::pin(tokio::time::sleep(preface_timeout)));
+        Self { inner, repair: Repair::default(), patience }
     }
+}
+
+/// Whether the time for the preface is over.
+fn is_over(patience: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    patience.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Repaired<S> {
@@ -49,8 +60,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Repaired<S> {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, repair } = self.get_mut();
+        let Self { inner, repair, patience } = self.get_mut();
         loop {
+            if repair.stage != Stage::Preface {
+                *patience = None;
+            }
             if repair.hand_out(out) {
                 return Poll::Ready(Ok(()));
             }
@@ -59,7 +73,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Repaired<S> {
             }
             let mut bytes = [0; READ_BYTES];
             let mut read = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(&mut *inner).poll_read(context, &mut read))?;
+            match Pin::new(&mut *inner).poll_read(context, &mut read) {
+                Poll::Pending if is_over(patience, context) => {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                polled => ready!(polled)?,
+            }
             match read.filled() {
                 [] => repair.give_up(),
                 filled => repair.take(filled),

@@ -1,5 +1,7 @@
 //! Connections as clients write them, in pieces of every size.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::*;
 
 const URL: &str = "http://127.0.0.1:42379";
@@ -115,5 +117,30 @@ fn what_is_not_http2_or_not_understood_passes_as_it_is() {
         for piece in 1..=sent.len() {
             assert_eq!(through(&sent, piece).0, sent);
         }
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(9);
+
+#[tokio::test(start_paused = true)]
+async fn a_preface_that_does_not_end_ends_the_connection() {
+    let (mut client, server) = tokio::io::duplex(64);
+    client.write_all(&PREFACE[..7]).await.expect("it is open");
+    let begun = tokio::time::Instant::now();
+    let mut repaired = Repaired::new(server, LIMIT);
+    let ended = repaired.read_u8().await.expect_err("nothing else comes");
+    assert_eq!((ended.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, LIMIT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_behind_its_preface_may_be_silent() {
+    for first in [PREFACE, b"GET"] {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(first).await.expect("it is open");
+        let mut repaired = Repaired::new(server, LIMIT);
+        let mut read = vec![0; first.len()];
+        repaired.read_exact(&mut read).await.expect("it was written");
+        let silent = tokio::time::timeout(2 * LIMIT, repaired.read_u8()).await;
+        assert!(silent.is_err(), "{silent:?}");
     }
 }

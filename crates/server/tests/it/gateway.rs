@@ -191,3 +191,17 @@ async fn pages_and_names_are_let_in_as_configured() {
     let put = quorate_etcdapi::etcdserverpb::PutRequest { key: "k".into(), ..Default::default() };
     cluster.kv(0).await.put(put).await.unwrap();
 }
+
+/// etcd's checks are for GET; even HEAD, which has no body to tell of, is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_and_health_are_told_to_get_alone() {
+    let cluster = Cluster::start(1).await;
+    let mut http = Http::connect(&cluster.url(0)).await;
+    for path in ["/health", "/version", "/livez", "/readyz/ping"] {
+        for method in [Method::HEAD, Method::POST] {
+            let answer = http.send(method.clone(), path, &[], "").await;
+            let allowed = answer.headers()["allow"].to_str().unwrap_or_default();
+            assert_eq!((answer.status().as_u16(), allowed), (405, "GET"), "{method} {path}");
+        }
+    }
+}
