@@ -11,8 +11,8 @@ use super::figures::Better::{Less, More};
 /// Leases whose memory is looked at, and that are kept alive.
 const HELD: u32 = 100_000;
 
-/// Fewer leases, so that each is renewed again and again: clients, and renewals that each of them has
-/// under way.
+/// Fewer leases, so that each is renewed again and again: clients, and renewals that each of them
+/// has under way.
 const AGAIN: [(u32, u32); 2] = [(1, 1), (16, 64)];
 
 /// Seconds that the leases last whose end is waited for.
