@@ -52,7 +52,7 @@ pub(super) fn failover(programs: &Programs, cluster: &mut Cluster) -> Result<(Va
     Ok((found, Figure { name, better: Better::Less, value }))
 }
 
-/// Writes so many keys of 16 bytes with values of 256, and gives what they take.
+/// Writes so many keys of 16 bytes with values of 256, and gives what a member takes with them.
 pub(super) fn memory_of(
     programs: &Programs,
     cluster: &Cluster,
@@ -68,14 +68,11 @@ pub(super) fn memory_of(
     let found = programs.measure(&cluster.urls(), &load)?;
     ensure!(number(&found, "/errors")? < 1.0, "not all keys were written: {found}");
     let after = memory(cluster)?;
-    let names = ["resident memory", "memory that no file is behind"];
+    let names = ["resident memory", "memory that no file is behind,"];
     let mut figures = Vec::new();
-    for ((name, before), after) in names.into_iter().zip(before).zip(after) {
-        let name = format!("{name} of a member, for a million keys: MiB");
-        #[expect(clippy::cast_precision_loss, reason = "there are not so many keys")]
-        let millions = keys as f64 / 1e6;
-        let members = cluster.size();
-        let value = (after - before) / members / millions / f64::from(1 << 20);
+    for (name, bytes) in names.into_iter().zip(after) {
+        let name = format!("{name} of a member with {keys} keys: MiB");
+        let value = bytes / cluster.size() / f64::from(1 << 20);
         figures.push(Figure { name, better: Better::Less, value });
     }
     let found = json!({ "load": found, "bytes_before": before, "bytes_after": after });

@@ -60,12 +60,22 @@ impl Cell {
         format!("{}, {} client{ending}", self.operation.name(), self.clients)
     }
 
-    /// Makes the load.
+    /// Makes the load on members of a cluster. A client alone asks the leader: else chance would
+    /// decide whether its requests are passed on.
     pub(super) fn measure(self, programs: &Programs, urls: &str) -> Result<Value> {
+        let aim = if self.clients == 1 { "--target-leader" } else { "" };
+        programs.measure(urls, &format!("{} {aim}", self.arguments()))
+    }
+
+    /// Makes it on a server that is no cluster.
+    pub(super) fn measure_echo(self, programs: &Programs, echo: &Echo) -> Result<Value> {
+        programs.measure(&echo.address, &self.arguments())
+    }
+
+    fn arguments(self) -> String {
         let Self { operation, clients, seconds } = self;
         let operation = operation.arguments();
-        let load = format!("{operation} --clients {clients} --duration {seconds}s {COMMON}");
-        programs.measure(urls, &load)
+        format!("{operation} --clients {clients} --duration {seconds}s {COMMON}")
     }
 
     /// What is told of its report.
@@ -107,11 +117,6 @@ impl Echo {
         BufReader::new(output).read_line(&mut echo.address)?;
         echo.address.truncate(echo.address.trim_end().len());
         Ok(echo)
-    }
-
-    /// Where it serves.
-    pub(super) fn address(&self) -> &str {
-        &self.address
     }
 }
 

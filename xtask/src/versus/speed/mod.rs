@@ -245,7 +245,7 @@ impl Run<'_> {
             let known = reads.get(&cell.clients).filter(|_| cell.operation == Operation::Stale);
             let report = match known {
                 Some(report) => Value::clone(report),
-                None => cell.measure(&self.programs, echo.address())?,
+                None => cell.measure_echo(&self.programs, &echo)?,
             };
             if cell.operation == Operation::Range {
                 reads.insert(cell.clients, report.clone());

@@ -74,7 +74,8 @@ impl Run<'_> {
             Length::Time(_) => None,
         });
         progress.say(if self.load.fill == Fill::First { "writing the keys" } else { "connecting" });
-        let servers = Processes::listening_at(&addresses(&members).await);
+        // All of them work for what one of them answers.
+        let servers = Processes::listening_at(&addresses(&self.all()).await);
         let mut crew = Crew::hire(&self.workers(plan, members, &setting))?;
         let report = crew.ready().await;
         let report = match report {
@@ -123,14 +124,17 @@ impl Run<'_> {
         }
     }
 
+    /// All that were named.
+    fn all(&self) -> Vec<HttpUrl> {
+        self.context.session.targets().iter().map(|target| target.url.clone()).collect()
+    }
+
     /// Whom to ask.
     async fn members(&self) -> Result<Vec<HttpUrl>, Failure> {
-        let targets = self.context.session.targets();
-        let all: Vec<HttpUrl> = targets.iter().map(|target| target.url.clone()).collect();
         if !self.load.flags.target_leader {
-            return Ok(all);
+            return Ok(self.all());
         }
-        for member in all {
+        for member in self.all() {
             if is_leader(&member, self.patience()).await {
                 return Ok(vec![member]);
             }
