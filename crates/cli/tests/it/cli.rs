@@ -156,6 +156,7 @@ const COMMANDS: [&str; 42] = [
     "snapshot",
     "snapshot save",
     "snapshot status",
+    "snapshot restore",
     "bench",
     "bench put",
     "bench range",
