@@ -145,6 +145,11 @@ impl Reservation {
             return Ok(Progress::More);
         }
         reserved.file.sync_data()?;
+        // What was filled lies in memory in pieces of up to some MiB. A small write to one would
+        // count as the whole of it against what may be written back late, and a log that seems to
+        // write a thousand times what it does is made to wait, for seconds beside other writers.
+        // If it stays there, the log is slower, not wrong.
+        let _ = reserved.file.drop_cache();
         self.ready.extend(self.filling.take().map(|(reserved, _)| reserved));
         Ok(Progress::Ended)
     }
