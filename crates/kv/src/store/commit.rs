@@ -92,9 +92,10 @@ impl<R: Rules> Store<R> {
         // A record that is freed before it ever reached the map need not go there.
         let (unwritten, removes): (BTreeSet<_>, Vec<_>) =
             split(removes, |revision| self.commits.revision < revision.main);
-        let puts = self.recent.since(Revision::FIRST);
-        let puts = puts.take_while(|(revision, _)| revision.main <= checkpoint.revision);
-        let puts = puts.filter(|(revision, _)| !unwritten.contains(revision)).cloned().collect();
+        let upto = self.recent.upto(checkpoint.revision);
+        // Of the right size at once: growing by doubling, it would touch fresh pages each time.
+        let mut puts = Vec::with_capacity(upto.len());
+        puts.extend(upto.filter(|(revision, _)| !unwritten.contains(revision)).cloned());
         let id = CommitId(self.commits.next_id);
         self.commits.next_id += 1;
         self.commits.in_flight = Some(InFlight {

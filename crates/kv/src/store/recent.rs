@@ -31,6 +31,12 @@ impl Recent {
         self.records.range(start..)
     }
 
+    /// The records up to main revision `upto`.
+    pub(super) fn upto(&self, upto: i64) -> impl ExactSizeIterator<Item = &(Revision, Record)> {
+        let end = self.records.partition_point(|(at, _)| at.main <= upto);
+        self.records.range(..end)
+    }
+
     /// Drops the records up to main revision `upto`.
     pub(super) fn drop_upto(&mut self, upto: i64) {
         while let Some((revision, record)) = self.records.front()
