@@ -1,7 +1,6 @@
 //! The thread that applies: committed entries in, answers out.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use quorate_codec::peer::PeerMessage;
@@ -16,12 +15,17 @@ use crate::clock::Clock;
 use crate::fatal::{Alarm, Failure};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
+use crate::queue::{Nothing, Receiver, Sender};
 use crate::range_stream;
 use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
 use crate::watching::Streams;
 
 /// Most messages taken between two looks at what follows from them.
 const BATCH_MAX: usize = 1024;
+
+/// Most bytes of entries that are applied before the ordering thread is woken to learn of it: few,
+/// beside what it may have delivered and not seen applied.
+const UNTOLD_BYTES_MAX: u64 = 1 << 20;
 
 /// Applying that takes longer is counted as slow, as in etcd.
 const APPLY_SLOW: Duration = Duration::from_millis(100);
@@ -40,6 +44,8 @@ pub(crate) struct ApplyingThread<M> {
     pub(crate) waiting: Waiting<Waiter>,
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
+    /// Bytes of entries applied since the ordering thread was last woken.
+    pub(crate) untold_bytes: u64,
 }
 
 /// Whether the thread goes on.
@@ -68,17 +74,17 @@ impl<M: Send + 'static> ApplyingThread<M> {
     fn turn(&mut self) -> Result<Flow, Damage> {
         let now = self.clock.now();
         let first = match self.applying.deadline(now) {
-            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => self.inbox.recv().ok_or(Nothing::Disconnected),
             Some(deadline) => self.inbox.recv_timeout(deadline.since(now)),
         };
         let mut flow = match first {
             Ok(message) => self.take(message)?,
-            Err(RecvTimeoutError::Timeout) => Flow::Continue,
-            Err(RecvTimeoutError::Disconnected) => Flow::Stop,
+            Err(Nothing::Timeout) => Flow::Continue,
+            Err(Nothing::Disconnected) => Flow::Stop,
         };
         let mut taken = 1;
         for _ in 0..BATCH_MAX {
-            let Ok(message) = self.inbox.try_recv() else { break };
+            let Some(message) = self.inbox.try_recv() else { break };
             taken += 1;
             if self.take(message)? == Flow::Stop {
                 flow = Flow::Stop;
@@ -122,6 +128,7 @@ impl<M: Send + 'static> ApplyingThread<M> {
         let now = self.clock.now();
         let count = entries.len() as u64;
         for (entry, waiters) in entries {
+            self.untold_bytes += entry.cost();
             let tickets = waiters.map(|waiter| self.waiting.admit(waiter));
             self.applying.apply(now, &entry, tickets)?;
         }
@@ -181,16 +188,27 @@ impl<M: Send + 'static> ApplyingThread<M> {
         for (to, message) in effects.messages {
             self.peers.send(to, PeerMessage::Snapshot(message));
         }
-        for note in effects.notes {
-            self.observe(&note);
-            // The ordering thread is gone only when the node stops.
-            let _ = self.ordering.send(input_of(note).into());
-        }
+        self.tell(effects.notes);
         if let Some(commit) = effects.commit {
             self.to_store(ToStore::Commit(commit));
         }
         if !effects.staging.is_empty() {
             self.to_store(ToStore::Stage(effects.staging));
+        }
+    }
+
+    /// That entries are applied is no reason to wake the ordering thread: it learns of it when it
+    /// wakes for another one, and long before it would hold back what it has to deliver.
+    fn tell(&mut self, notes: Vec<Note>) {
+        let is_urgent = notes.iter().any(|note| !matches!(note, Note::Applied(_)));
+        for note in notes {
+            self.observe(&note);
+            // The ordering thread is gone only when the node stops.
+            let _ = self.ordering.leave(input_of(note).into());
+        }
+        if is_urgent || UNTOLD_BYTES_MAX <= self.untold_bytes {
+            self.untold_bytes = 0;
+            self.ordering.wake();
         }
     }
 

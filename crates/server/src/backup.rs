@@ -1,11 +1,10 @@
 //! Snapshots that clients take, between their connections and the applying thread.
 
-use std::sync::mpsc::Sender;
-
 use quorate_kv::{Checkpoint, Chunk, Damage, SnapshotPlace, Strict};
 use quorate_replica::{Applying, BackupId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::queue::Sender;
 use crate::waiter::ToApplying;
 
 /// For the backups.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as Memory};
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use quorate_codec::encode_command;
@@ -22,6 +21,7 @@ use crate::config::Config;
 use crate::leases::LeaseIds;
 use crate::metrics::{Cause, Metrics};
 use crate::ordering_thread::Shared;
+use crate::queue::Sender;
 use crate::range_stream::RangeStream;
 use crate::waiter::{Ask, End, Figures, Order, ToApplying};
 use crate::watching::WatchClient;

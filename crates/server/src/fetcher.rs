@@ -1,12 +1,11 @@
 //! The thread that reads old entries back from the log, so that nobody waits for it.
 
-use std::sync::mpsc::{Receiver, Sender};
-
 use quorate_consensus::Fetch;
 use quorate_replica::OrderingInput;
 use quorate_storage::{LogReader, ReadError};
 
 use crate::fatal::{Alarm, Failure};
+use crate::queue::{Receiver, Sender};
 use crate::waiter::ToOrdering;
 
 /// An order to the fetcher.
@@ -20,12 +19,12 @@ pub(crate) enum FetchOrder {
 /// Reads until told to stop.
 pub(crate) fn run<M: Send + 'static>(
     reader: &LogReader,
-    inbox: &Receiver<FetchOrder>,
+    mut inbox: Receiver<FetchOrder>,
     ordering: &Sender<ToOrdering<M>>,
     alarm: &Alarm,
 ) {
     let _guard = alarm.guard("fetcher");
-    while let Ok(FetchOrder::Fetch(fetch)) = inbox.recv() {
+    while let Some(FetchOrder::Fetch(fetch)) = inbox.recv() {
         let entries = match reader.read(fetch.first, fetch.last, fetch.bytes_max) {
             Ok(entries) => entries,
             Err(ReadError::Compacted { .. }) => Vec::new(),

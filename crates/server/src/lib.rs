@@ -25,6 +25,7 @@ mod ordering_thread;
 mod oversize;
 mod peers;
 mod publish;
+mod queue;
 mod range_stream;
 mod restore;
 mod server;

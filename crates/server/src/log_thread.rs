@@ -1,7 +1,6 @@
 //! The thread that makes the log durable: everything that waits goes into one write and one sync.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use quorate_consensus::{StorageState, WriteBatch};
@@ -10,6 +9,7 @@ use quorate_storage::{Progress, Reservation, Wal, WalError};
 
 use crate::fatal::{Alarm, Failure};
 use crate::metrics::Metrics;
+use crate::queue::{Nothing, Receiver, Sender};
 use crate::waiter::{ToLog, ToOrdering};
 
 /// How often a full disk is tried again.
@@ -77,19 +77,19 @@ impl<M: Send + 'static> LogThread<M> {
         let first = if is_retrying {
             match self.inbox.recv_timeout(RETRY_INTERVAL) {
                 Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(Nothing::Timeout) => None,
+                Err(Nothing::Disconnected) => return false,
             }
         } else {
             match self.inbox.recv() {
-                Ok(first) => Some(first),
-                Err(_) => return false,
+                Some(first) => Some(first),
+                None => return false,
             }
         };
         if let Some(first) = first {
             self.take(first);
         }
-        while let Ok(next) = self.inbox.try_recv() {
+        while let Some(next) = self.inbox.try_recv() {
             self.take(next);
         }
         true
@@ -171,9 +171,13 @@ impl<M: Send + 'static> LogThread<M> {
 }
 
 /// The thread that reserves log segments ahead of need, in small steps.
-pub(crate) fn run_reserver(inbox: &Receiver<Box<Reservation>>, log: &Sender<ToLog>, alarm: &Alarm) {
+pub(crate) fn run_reserver(
+    mut inbox: Receiver<Box<Reservation>>,
+    log: &Sender<ToLog>,
+    alarm: &Alarm,
+) {
     let _guard = alarm.guard("reserver");
-    while let Ok(mut reservation) = inbox.recv() {
+    while let Some(mut reservation) = inbox.recv() {
         while reservation.step() == Progress::More {
             std::thread::sleep(RESERVE_PAUSE);
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
-use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ use crate::member::MemberDetails;
 use crate::metrics::Metrics;
 use crate::ordering_thread::{OrderingThread, Outlets, Shared};
 use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all};
+use crate::queue::{self, Receiver, Sender};
 use crate::store_thread::StoreThread;
 use crate::url::HttpUrl;
 use crate::waiter::{Order, ToApplying, ToLog, ToOrdering, ToStore, Waiting};
@@ -185,7 +185,7 @@ impl Node {
     }
 }
 
-type Queue<T> = (Sender<T>, mpsc::Receiver<T>);
+type Queue<T> = (Sender<T>, Receiver<T>);
 
 struct Queues<M> {
     ordering: Queue<ToOrdering<M>>,
@@ -198,11 +198,11 @@ struct Queues<M> {
 impl<M> Queues<M> {
     fn new() -> Self {
         Self {
-            ordering: mpsc::channel(),
-            applying: mpsc::channel(),
-            store: mpsc::channel(),
-            log: mpsc::channel(),
-            fetcher: mpsc::channel(),
+            ordering: queue::channel(),
+            applying: queue::channel(),
+            store: queue::channel(),
+            log: queue::channel(),
+            fetcher: queue::channel(),
         }
     }
 }
@@ -296,7 +296,7 @@ fn start_threads<E: ServedEngine>(
     let (to_store, store_inbox) = queues.store;
     let (to_log, log_inbox) = queues.log;
     let (to_fetcher, fetcher_inbox) = queues.fetcher;
-    let (to_reserver, reserver_inbox) = mpsc::channel();
+    let (to_reserver, reserver_inbox) = queue::channel();
 
     let outlets = Outlets {
         log: to_log.clone(),
@@ -319,6 +319,7 @@ fn start_threads<E: ServedEngine>(
         waiting: Waiting::default(),
         streams: Streams::default(),
         metrics: metrics.clone(),
+        untold_bytes: 0,
     };
     let store_thread = StoreThread {
         records,
@@ -357,20 +358,20 @@ fn start_threads<E: ServedEngine>(
 }
 
 fn spawn_reserver(
-    inbox: mpsc::Receiver<Box<Reservation>>,
+    inbox: Receiver<Box<Reservation>>,
     log: Sender<ToLog>,
     alarm: Alarm,
 ) -> Result<JoinHandle<()>, StartError> {
-    spawn("reserver", move || run_reserver(&inbox, &log, &alarm))
+    spawn("reserver", move || run_reserver(inbox, &log, &alarm))
 }
 
 fn spawn_fetcher<M: Send + 'static>(
     reader: LogReader,
-    inbox: mpsc::Receiver<FetchOrder>,
+    inbox: Receiver<FetchOrder>,
     ordering: Sender<ToOrdering<M>>,
     alarm: Alarm,
 ) -> Result<JoinHandle<()>, StartError> {
-    spawn("fetcher", move || fetcher::run(&reader, &inbox, &ordering, &alarm))
+    spawn("fetcher", move || fetcher::run(&reader, inbox, &ordering, &alarm))
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {

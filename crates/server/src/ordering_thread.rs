@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as Memory};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, What, WriteId};
@@ -15,6 +14,7 @@ use crate::fatal::Alarm;
 use crate::fetcher::FetchOrder;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
+use crate::queue::{Nothing, Receiver, Sender};
 use crate::waiter::{Ask, ToApplying, ToLog, ToOrdering, Waiter, Waiting};
 
 /// Most messages fed to the engine between two drains.
@@ -99,6 +99,7 @@ impl<E: Engine> OrderingThread<E> {
             let now = self.clock.now();
             let effects = self.ordering.effects(now);
             self.perform(effects);
+            self.outlets.applying.wake();
             self.publish();
         }
     }
@@ -112,7 +113,7 @@ impl<E: Engine> OrderingThread<E> {
         }
         let mut taken = 1;
         while taken <= BATCH_MAX {
-            let Ok(message) = self.inbox.try_recv() else { break };
+            let Some(message) = self.inbox.try_recv() else { break };
             self.take(message);
             taken += 1;
         }
@@ -121,12 +122,12 @@ impl<E: Engine> OrderingThread<E> {
 
     fn wait(&mut self, now: Instant) -> Option<ToOrdering<E::Message>> {
         let Some(deadline) = self.ordering.deadline(now) else {
-            return self.inbox.recv().ok().or(Some(ToOrdering::Stop));
+            return self.inbox.recv().or(Some(ToOrdering::Stop));
         };
         match self.inbox.recv_timeout(deadline.since(now)) {
             Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(ToOrdering::Stop),
+            Err(Nothing::Timeout) => None,
+            Err(Nothing::Disconnected) => Some(ToOrdering::Stop),
         }
     }
 
@@ -249,9 +250,10 @@ impl<E: Engine> OrderingThread<E> {
         }
     }
 
+    /// Leaves something for the applying thread, which is woken once a turn.
     fn to_applying(&self, message: ToApplying) {
         // The applying thread is gone only when the node stops.
-        let _ = self.outlets.applying.send(message);
+        let _ = self.outlets.applying.leave(message);
     }
 
     fn publish(&self) {

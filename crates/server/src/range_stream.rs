@@ -1,12 +1,11 @@
 //! Ranges that are streamed, between their connections and the applying thread.
 
-use std::sync::mpsc::Sender;
-
 use quorate_etcdapi::error::ApiError;
 use quorate_kv::{CommandError, Damage, RangeRequest, Strict};
 use quorate_replica::{Applying, RangeId, RangePiece};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::queue::Sender;
 use crate::waiter::ToApplying;
 
 /// For the ranges.

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use quorate_consensus::Meta;
@@ -13,6 +12,7 @@ use quorate_storage::{InstallError, Installer, Staging};
 
 use crate::fatal::{Alarm, Failure};
 use crate::metrics::Metrics;
+use crate::queue::{Receiver, Sender};
 use crate::waiter::{SharedRecords, ToApplying, ToStore};
 
 /// How often a commit that found no room is tried again.
@@ -36,7 +36,7 @@ impl StoreThread {
     pub(crate) fn run(mut self) {
         let _guard = self.alarm.guard("store");
         let mut stage = Stage::default();
-        while let Ok(message) = self.inbox.recv() {
+        while let Some(message) = self.inbox.recv() {
             let result = match message {
                 ToStore::Commit(commit) => self.commit(&commit),
                 ToStore::Stage(operations) => self.stage(&mut stage, operations),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use quorate_codec::peer::SnapshotMessage;
@@ -17,6 +16,7 @@ use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::backup::ToBackups;
+use crate::queue::Sender;
 use crate::range_stream::ToRanges;
 use crate::watching::ToWatches;
 

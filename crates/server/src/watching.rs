@@ -1,13 +1,13 @@
 //! Streams of watches between their connections and the applying thread.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::Sender;
 
 use quorate_consensus::Instant;
 use quorate_kv::{Damage, StreamId, Strict, WatchId, WatchRequest, WatchResponse};
 use quorate_replica::Applying;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::queue::Sender;
 use crate::waiter::ToApplying;
 
 /// What a stream is told, in batches.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::task::{Context, Poll, ready};
 
 use quorate_etcdapi::etcdserverpb as pb;
@@ -16,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::reply;
 use crate::client::Client;
+use crate::queue::Sender;
 use crate::server::told_to_stop;
 use crate::waiter::ToApplying;
 use crate::watching::{ToWatches, WatchClient};

@@ -9,7 +9,6 @@ mod listen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 
 use quorate_codec::handshake::{Channel, ClusterId, EngineKind};
 use quorate_codec::peer::PeerMessage;
@@ -20,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::fatal::Alarm;
 use crate::metrics::Metrics;
+use crate::queue::Sender;
 use crate::url::HttpUrl;
 use crate::waiter::{ToApplying, ToOrdering};
 
