@@ -12,6 +12,7 @@ use quorate_kv::{AlarmKind, RangeRequest};
 use quorate_replica::ReadRequest;
 use serde_json::json;
 
+use crate::about;
 use crate::alarms;
 use crate::client::{Client, Freshness};
 use crate::metrics;
@@ -24,7 +25,8 @@ const HEALTH_KEY: &str = "health";
 pub(crate) fn routes(client: Client) -> Router {
     Router::new()
         .route("/version", get_alone(versions))
-        .route("/quorate/status", get(status))
+        .route("/quorate/status", get(about::status))
+        .route("/quorate/round-trips", get(about::round_trips))
         .merge(observing())
         .fallback(not_found)
         .with_state(client)
@@ -81,41 +83,6 @@ async fn versions() -> Response {
         "etcdcluster": version::CLUSTER_VERSION,
         "storage": version::STORAGE_VERSION,
         "quorate": version::QUORATE_VERSION,
-    }))
-    .into_response()
-}
-
-/// What this member knows of itself and, if it leads, of the others. Not etcd's.
-async fn status(State(client): State<Client>) -> Response {
-    let (status, figures) = match (client.status().await, client.figures().await) {
-        (Ok(status), Ok(figures)) => (status, figures),
-        (Err(error), _) | (_, Err(error)) => {
-            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
-        }
-    };
-    let peers = status.peers.iter().map(|peer| {
-        json!({
-            "member": format!("{:x}", peer.node.0),
-            "matched": peer.matched.0,
-            "flow": format!("{:?}", peer.flow),
-            "active": peer.is_active,
-        })
-    });
-    Json(json!({
-        "member": format!("{:x}", status.node.0),
-        "name": client.config().name,
-        "role": format!("{:?}", status.role),
-        "leader": status.leader.map(|leader| format!("{:x}", leader.0)),
-        "term": status.ballot.round,
-        "compacted": status.compacted.0,
-        "last": status.last.0,
-        "persisted": status.persisted.0,
-        "committed": status.committed.0,
-        "applied": figures.applied.0,
-        "revision": figures.revision,
-        "state_hash": format!("{:032x}", figures.state_hash.0),
-        "storage": format!("{:?}", status.storage),
-        "peers": peers.collect::<Vec<_>>(),
     }))
     .into_response()
 }

@@ -3,6 +3,7 @@
 //! One thread orders, one applies, one writes the log, one writes the state machine's file; tokio
 //! serves clients and peers. See ARCHITECTURE.md for a write followed through them.
 
+mod about;
 mod alarms;
 mod api;
 mod applying_thread;
@@ -11,6 +12,7 @@ mod backup;
 mod client;
 mod clock;
 mod config;
+mod directory;
 mod edge;
 mod fatal;
 mod fetcher;
@@ -37,13 +39,17 @@ mod waiter;
 mod watching;
 
 pub use config::{Config, ConfigError, HttpSettings, MetricsDetail, parse_initial_cluster};
+pub use directory::{DirectoryView, MemberView, RecordLine, StartView, StoreView, Wanted, look};
 pub use fatal::Failure;
 pub use gateway::PATHS as GATEWAY_PATHS;
 pub use node::StartError;
 pub use peers::KnownError;
 pub use quorate_codec::backup::BackupHead;
 pub use quorate_codec::handshake::EngineKind;
-pub use quorate_storage::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
+pub use quorate_kv::Lease;
+pub use quorate_storage::{
+    Disk, DiskFile, DiskLock, LockError, OpenError, OpenMode, RealDisk, SegmentView,
+};
 pub use restore::{Bump, RestoreError, Restored, restore};
 pub use server::{ServeError, Server};
 pub use snapshot_file::{Foreign, HashCheck, SnapshotFile, SnapshotFileError, Summary, inspect};

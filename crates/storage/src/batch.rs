@@ -155,6 +155,11 @@ impl Batch {
         })
     }
 
+    /// Where its head begins in the file.
+    pub(crate) fn start(&self) -> u64 {
+        self.body_offset - HEAD_BYTES as u64
+    }
+
     /// Whether these bytes look like the head of a batch of this segment.
     pub(crate) fn is_begun(head: &[u8], place: Place) -> bool {
         head.len() == HEAD_BYTES

@@ -92,6 +92,8 @@ mod segment;
 mod sim_disk;
 mod staging;
 mod state_map;
+mod view;
+mod view_disk;
 mod wal;
 
 pub use disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
@@ -107,4 +109,6 @@ pub use rules::{Mutant, Rule, Rules, Strict};
 pub use sim_disk::{Failure, Keep, SECTOR_BYTES, SimDisk, Survival, Unsynced};
 pub use staging::{Installer, Staging};
 pub use state_map::MapKind;
+pub use view::{RecordView, SegmentView, View, log_bounds};
+pub use view_disk::ViewDisk;
 pub use wal::Wal;

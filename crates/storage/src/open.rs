@@ -156,8 +156,8 @@ pub fn open_with<R: Rules>(
 /// The names in a data directory.
 pub(crate) struct Layout {
     pub(crate) root: PathBuf,
-    lock: PathBuf,
-    identity: PathBuf,
+    pub(crate) lock: PathBuf,
+    pub(crate) identity: PathBuf,
     /// The identity while the directory is being made: as long as it stands alone, nothing in the
     /// directory was ever promised to anyone.
     pub(crate) identity_new: PathBuf,

@@ -62,9 +62,15 @@ impl<M: Wire + Send + 'static> Listener<M> {
                 Ok((stream, from)) => {
                     let this = self.clone();
                     connections.spawn(async move {
-                        let ended = this.greet(stream, stranger).await;
-                        if let Err(error) = ended {
-                            tracing::warn!(%from, %error, "a call on the peer port was ended");
+                        match this.greet(stream, stranger).await {
+                            // Somebody who only looked whether the port is open.
+                            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                                tracing::debug!(%from, "a call on the peer port said nothing");
+                            }
+                            Err(error) => {
+                                tracing::warn!(%from, %error, "a call on the peer port was ended");
+                            }
+                            Ok(()) => {}
                         }
                     });
                 }

@@ -7,3 +7,4 @@ mod mutants;
 mod refusals;
 mod rot;
 mod script;
+mod view;

@@ -11,7 +11,7 @@ use crate::model::{Model, Step, put, record};
 use crate::script::{DIRECTORY, User, open_on};
 
 /// A small directory, and what it holds.
-fn small() -> (SimDisk, Model) {
+pub(crate) fn small() -> (SimDisk, Model) {
     let disk = SimDisk::new();
     let mut user = User::new(disk.clone());
     let steps = [
