@@ -72,6 +72,16 @@ pub(crate) struct Context {
     pub(crate) personality: Personality,
 }
 
+impl Context {
+    /// Fails if answers about keys have no such form: etcdctl has no tables of them.
+    pub(crate) fn assert_form_of_keys(&self) -> Result<(), Failure> {
+        match self.personality {
+            Personality::Quorate => Ok(()),
+            Personality::Etcdctl => self.printer.assert_simple_form(),
+        }
+    }
+}
+
 impl ClientFlags {
     /// What a command needs of them.
     pub(crate) fn context(&self, personality: Personality) -> Context {

@@ -15,6 +15,7 @@ use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
 use crate::etcdctl;
 use crate::exit::{Exit, Failure, Personality};
+use crate::inspect::{self, InspectFlags};
 use crate::lab::{self, LabFlags};
 use crate::output;
 use crate::program::ProgramCommand;
@@ -45,6 +46,9 @@ enum Command {
     /// Search simulated clusters for runs in which something goes wrong
     #[command(after_help = sim::EXAMPLES)]
     Sim(SimFlags),
+    /// Look at a member's data directory without changing it
+    #[command(after_help = inspect::NOTES)]
+    Inspect(InspectFlags),
     #[command(flatten)]
     Client(ClientCommand),
     #[command(flatten)]
@@ -77,6 +81,7 @@ Try it:
   quorate demo                 start three members, with keys to break them
   quorate put hello world      write
   quorate get hello            read
+  quorate status               who leads, who is down, how much more may fail
 
 `quorate COMMAND --help` has the flags of a command.";
 
@@ -116,10 +121,23 @@ pub(crate) fn run() -> ExitCode {
         Err(Stop::Failure(failure)) => {
             if let Some(text) = failure.text(personality) {
                 // The same.
-                let _ = writeln!(io::stderr(), "{text}");
+                let _ = writeln!(io::stderr(), "{}", painted(&text, personality));
             }
             ExitCode::from(failure.exit().code(personality))
         }
+    }
+}
+
+/// With the code in red, where there are colours.
+fn painted(text: &str, personality: Personality) -> String {
+    match text.split_once(": ") {
+        Some((begin, rest))
+            if personality == Personality::Quorate && begin.starts_with("error") =>
+        {
+            let paint = output::Paint::of(&io::stderr());
+            format!("{}: {rest}", paint.apply(output::Colour::Red, begin))
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -143,6 +161,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, unknown_variables: &[String]) -> Res
         Command::Demo(flags) => demo::run(&flags)?,
         Command::Lab(flags) => lab::run(&flags)?,
         Command::Sim(flags) => sim::run(&flags)?,
+        Command::Inspect(flags) => inspect::run(&flags)?,
         Command::Serve(flags) => serve::run(*flags, origins(matches), unknown_variables)?,
         Command::Program(program) => program.run(command(), Personality::Quorate)?,
         Command::Client(client) => {

@@ -4,6 +4,8 @@
 //! said so definitely, and for reads in any case. A write that was sent and not answered is never
 //! sent again: its outcome is unknown, and is reported so.
 
+mod failures;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,8 +15,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 
+pub(crate) use failures::{Unreached, nobody, refused};
+
 use crate::client_flags::Target;
-use crate::exit::{Exit, Failure};
+use crate::diagnose::{self, Foreign};
+use crate::exit::Failure;
 
 /// Longest wait for a connection to one member unless more is allowed.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,8 +62,8 @@ pub(crate) struct Session {
 /// How a request ended without an answer.
 #[derive(Debug)]
 enum Miss {
-    /// No connection, so nothing was sent.
-    Unreachable { reason: String },
+    /// No connection to a member, so nothing was done.
+    Unreached(Unreached),
     /// The member cannot do it now, and did nothing. Another one may, or this one later.
     NotNow { reason: String },
     /// It was sent, and nobody knows what became of it.
@@ -102,15 +107,15 @@ impl Session {
     /// A connection to the first member that can be connected to, after this many that come later.
     pub(crate) async fn connect(&self, skipped: usize) -> Result<Channel, Failure> {
         let until = Instant::now() + self.timeout;
-        let mut unreachable = Vec::new();
+        let mut unreached = Vec::new();
         for place in 0..self.targets.len() {
             let target = &self.targets[(place + skipped) % self.targets.len()];
             match self.dial(&target.url, until).await {
                 Ok(channel) => return Ok(channel),
-                Err(reason) => unreachable.push((&target.url, reason)),
+                Err(why) => unreached.push((target.url.clone(), why)),
             }
         }
-        Err(nobody(&unreachable))
+        Err(nobody(&unreached))
     }
 
     /// Has a request answered by the first member that can.
@@ -124,26 +129,28 @@ impl Session {
     {
         let deadline = Instant::now() + self.timeout;
         loop {
-            let mut unreachable = Vec::new();
+            let mut unreached = Vec::new();
             let mut not_now = None;
             for (place, target) in self.targets.iter().enumerate() {
                 let others = self.targets.len() - place - 1;
                 let until = share_of(deadline, kind, others);
                 match self.attempt(&target.url, kind, until, &request).await {
                     Ok(response) => return Ok(response),
-                    Err(Miss::Unreachable { reason }) => unreachable.push((&target.url, reason)),
+                    Err(Miss::Unreached(why)) => unreached.push((target.url.clone(), why)),
                     Err(Miss::NotNow { reason }) => not_now = Some(reason),
-                    Err(Miss::Unknown { reason }) => return Err(unknown(&reason)),
+                    Err(Miss::Unknown { reason }) => {
+                        return Err(failures::unknown(&reason, self).await);
+                    }
                     Err(Miss::Refused(status)) => return Err(refused(&status)),
                 }
             }
             if not_now.is_none() && self.patience == Patience::None {
-                return Err(nobody(&unreachable));
+                return Err(nobody(&unreached));
             }
             if deadline <= Instant::now() + RETRY_PAUSE {
                 return Err(match not_now {
-                    Some(reason) => unavailable(&reason, self.timeout),
-                    None => nobody(&unreachable),
+                    Some(reason) => failures::unavailable(&reason, self).await,
+                    None => nobody(&unreached),
                 });
             }
             sleep(RETRY_PAUSE).await;
@@ -160,17 +167,38 @@ impl Session {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let dialed = self.dial(url, until).await;
-        let channel = dialed.map_err(|reason| Miss::Unreachable { reason })?;
+        let channel = self.dial(url, until).await.map_err(Miss::Unreached)?;
         match timeout_at(until, request(channel)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(miss_of(kind, status)),
-            Err(_) => Err(lost(kind, format!("{url} did not answer in time"))),
+            Ok(Err(status)) => match foreign(url, &status).await {
+                // What hangs up may have passed on what came before.
+                Some(Foreign::HangsUp) if kind == Kind::Write => {
+                    Err(lost(kind, format!("{}: {}", url.authority(), Foreign::HangsUp)))
+                }
+                Some(foreign) => Err(Miss::Unreached(Unreached::Foreign(foreign))),
+                None => Err(miss_of(kind, status)),
+            },
+            Err(_) => Err(lost(kind, format!("{} did not answer in time", url.authority()))),
         }
     }
 
-    async fn dial(&self, url: &HttpUrl, until: Instant) -> Result<Channel, String> {
+    async fn dial(&self, url: &HttpUrl, until: Instant) -> Result<Channel, Unreached> {
         open_within(url, until.min(Instant::now() + self.dial_timeout)).await
+    }
+}
+
+/// What listens there instead of a member, if the connection broke because of that.
+async fn foreign(url: &HttpUrl, status: &Status) -> Option<Foreign> {
+    // What a server answered has no cause on this side.
+    std::error::Error::source(status)?;
+    diagnose::foreign(url).await
+}
+
+/// Why a member did not answer, where that is all there is to say.
+pub(crate) async fn unreached(url: &HttpUrl, status: &Status) -> Unreached {
+    match foreign(url, status).await {
+        Some(foreign) => Unreached::Foreign(foreign),
+        None => Unreached::Other(status.message().to_owned()),
     }
 }
 
@@ -186,24 +214,16 @@ fn share_of(deadline: Instant, kind: Kind, others: usize) -> Instant {
 }
 
 /// A connection to a member, or why there is none.
-pub(crate) async fn open(url: &HttpUrl, until: Instant) -> Result<Channel, String> {
+pub(crate) async fn open(url: &HttpUrl, until: Instant) -> Result<Channel, Unreached> {
     open_within(url, until.min(Instant::now() + DIAL_TIMEOUT)).await
 }
 
-async fn open_within(url: &HttpUrl, until: Instant) -> Result<Channel, String> {
-    let endpoint = Endpoint::from_shared(url.to_string()).map_err(|error| root_cause(&error))?;
+async fn open_within(url: &HttpUrl, until: Instant) -> Result<Channel, Unreached> {
+    let endpoint = Endpoint::from_shared(url.to_string()).map_err(|error| Unreached::of(&error))?;
     match timeout_at(until, endpoint.tcp_nodelay(true).connect()).await {
-        Ok(connected) => connected.map_err(|error| root_cause(&error)),
-        Err(_) => Err("no connection in time".to_owned()),
+        Ok(connected) => connected.map_err(|error| Unreached::of(&error)),
+        Err(_) => Err(Unreached::Late),
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// What an error status says about the request.
@@ -232,60 +252,6 @@ fn lost(kind: Kind, reason: String) -> Miss {
         Kind::Read | Kind::Repeatable => Miss::NotNow { reason },
         Kind::Write => Miss::Unknown { reason },
     }
-}
-
-fn nobody(tried: &[(&HttpUrl, String)]) -> Failure {
-    let tried: Vec<String> =
-        tried.iter().map(|(url, reason)| format!("{}: {reason}", url.authority())).collect();
-    Failure::new(
-        Exit::Unavailable,
-        format!(
-            "no member can be reached ({}). Nothing was done. Is the cluster running? `quorate \
-             demo` starts one; --endpoints names the members of another",
-            tried.join("; ")
-        ),
-    )
-}
-
-fn unavailable(reason: &str, timeout: Duration) -> Failure {
-    Failure::new(
-        Exit::Unavailable,
-        format!(
-            "the cluster could not serve this within {timeout:?}: {reason}. Nothing was done. \
-             Probably fewer than half of its members are running: start the others, or try again"
-        ),
-    )
-}
-
-fn unknown(reason: &str) -> Failure {
-    Failure::new(
-        Exit::Unknown,
-        format!(
-            "the outcome is unknown: the write may or may not have happened ({reason}). Look \
-             with `quorate get` before you write again"
-        ),
-    )
-}
-
-/// The failure that a refusal is.
-pub(crate) fn refused(status: &Status) -> Failure {
-    let failure = Failure::error(status.message());
-    match hints().into_iter().find(|(error, _)| error.text() == status.message()) {
-        Some((_, hint)) => failure.with_advice(hint),
-        None => failure,
-    }
-}
-
-/// What to do about refusals that a command of ours can meet.
-fn hints() -> [(ApiError, &'static str); 6] {
-    [
-        (ApiError::EmptyKey, "Name a key, or ask for all with --prefix \"\""),
-        (ApiError::KeyNotFound, "Put it once without --ignore-value or --ignore-lease"),
-        (ApiError::Compacted, "History is kept since the last compaction; read without --rev"),
-        (ApiError::FutureRevision, "Read without --rev to see the newest"),
-        (ApiError::LeaseNotFound, "`quorate lease list` names those that there are"),
-        (ApiError::NoSpace, "Delete what is not needed, or raise --quota-backend-bytes"),
-    ]
 }
 
 #[cfg(test)]

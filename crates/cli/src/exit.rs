@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::code::Code;
+use crate::output::{Json, Object};
+
 /// Under which name the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Personality {
@@ -59,17 +62,37 @@ impl Exit {
 }
 
 /// Why the command failed: what happened, why probably, and what to do next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
     advice: Option<String>,
+    code: Option<Code>,
+    /// What etcdctl says instead.
+    etcdctl: Option<String>,
+    form: Form,
+}
+
+/// How a failure is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs that asked for JSON.
+    Json,
 }
 
 impl Failure {
     /// A failure for this reason.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), advice: None }
+        let message = message.into();
+        Self { exit, message, advice: None, code: None, etcdctl: None, form: Form::Text }
+    }
+
+    /// A failure of a kind that is known, with what happened this time.
+    pub(crate) fn coded(code: Code, message: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::new(code.exit(), message) }
     }
 
     /// Anything that went wrong for a reason of its own.
@@ -87,9 +110,24 @@ impl Failure {
         Self::new(Exit::ReaderGone, "")
     }
 
+    /// The end of a command that has told everything already.
+    pub(crate) fn told(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
     /// The same failure, with what to do about it. etcdctl says no such thing.
-    pub(crate) fn with_advice(self, advice: &str) -> Self {
-        Self { advice: Some(advice.to_owned()), ..self }
+    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
+
+    /// The same failure, of which etcdctl says something else.
+    pub(crate) fn with_etcdctl(self, text: impl Into<String>) -> Self {
+        Self { etcdctl: Some(text.into()), ..self }
+    }
+
+    /// The same failure, told in this form.
+    pub(crate) fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// The same failure under another exit code.
@@ -99,7 +137,9 @@ impl Failure {
 
     /// The same failure, in words that say what was tried.
     pub(crate) fn within(self, before: &str, after: &str) -> Self {
-        Self { message: format!("{before}{}{after}", self.message), ..self }
+        let around = |text: &str| format!("{before}{text}{after}");
+        let etcdctl = self.etcdctl.as_deref().map(around);
+        Self { message: around(&self.message), etcdctl, ..self }
     }
 
     /// What it is about, without advice.
@@ -112,24 +152,64 @@ impl Failure {
         self.exit
     }
 
+    /// The same failure; if its outcome is unknown, with what tells it.
+    pub(crate) fn if_unknown(self, advice: impl FnOnce() -> String) -> Self {
+        if self.code == Some(Code::Unknown) { self.with_advice(advice()) } else { self }
+    }
+
     /// What is told on standard error, if anything is.
     pub(crate) fn text(&self, personality: Personality) -> Option<String> {
         if self.message.is_empty() {
             return None;
         }
-        Some(match personality {
-            Personality::Quorate => self.to_string(),
-            Personality::Etcdctl => format!("Error: {}", self.message),
+        Some(match (personality, self.form) {
+            (Personality::Quorate, Form::Text) => self.to_string(),
+            (Personality::Quorate, Form::Json) => self.json().to_string(),
+            (Personality::Etcdctl, _) => {
+                format!("Error: {}", self.etcdctl.as_ref().unwrap_or(&self.message))
+            }
         })
+    }
+
+    /// What to do about it.
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.advice.as_deref().or(self.code.map(Code::next))
+    }
+
+    /// Whether what was asked has happened, in one word.
+    fn outcome(&self) -> &'static str {
+        if self.exit == Exit::Unknown { "unknown" } else { "failed" }
+    }
+
+    fn json(&self) -> Json {
+        let text = |text: Option<&str>| text.map_or(Json::Null, Json::from);
+        let error = Object::new()
+            .with("code", text(self.code.map(Code::name)))
+            .with("message", self.message.as_str())
+            .with("likely", text(self.code.map(Code::likely)))
+            .with("next", text(self.next()))
+            .with("outcome", self.outcome())
+            .with("exit", u32::from(self.exit.code(Personality::Quorate)));
+        Object::new().with("error", error).into()
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "error: {}", self.message)?;
-        match &self.advice {
-            Some(advice) => write!(formatter, ". {advice}"),
-            None => Ok(()),
-        }
+        let message = &self.message;
+        let Some(code) = self.code else {
+            write!(formatter, "error: {message}")?;
+            return match &self.advice {
+                Some(advice) => write!(formatter, ". {advice}"),
+                None => Ok(()),
+            };
+        };
+        let next = self.next().expect("every code has a next step");
+        write!(
+            formatter,
+            "error[{}]: {message}\n  likely: {}\n  next:   {next}",
+            code.name(),
+            code.likely()
+        )
     }
 }

@@ -2,16 +2,20 @@
 
 mod client;
 mod client_flags;
+mod code;
 mod command;
 mod connect;
 mod demo;
+mod diagnose;
 mod environment;
 mod etcdctl;
 mod exit;
 mod http_flags;
+mod inspect;
 mod lab;
 mod logging;
 mod output;
+mod plain_http;
 mod program;
 mod refused;
 mod serve;
@@ -20,6 +24,7 @@ mod sim;
 mod snapshot;
 mod snapshot_restore;
 mod snapshot_status;
+mod survey;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use super::keys::{Keys, bytes_of, hexadecimal};
 use super::{block_on, kv_client};
 use crate::client_flags::Context;
 use crate::connect::Kind;
-use crate::exit::Failure;
+use crate::exit::{Failure, Personality};
 use crate::output::{self, Format, Parts};
 
 /// The end of the help of `put`.
@@ -22,6 +22,7 @@ Examples:
   quorate put hello world
   quorate put note < note.txt               the value from standard input
   quorate put here yes --lease 694d5765fc71500b    gone when the lease ends
+  quorate put hello world --prev-kv -w table
 
 The exit code is 0 for success, 1 for a refusal, 2 for wrong usage, 69 if the
 cluster cannot be reached and nothing was done, 75 if a write may or may not
@@ -32,7 +33,8 @@ pub(crate) const GET_NOTES: &str = "\
 Examples:
   quorate get hello
   quorate get --prefix config/ --keys-only
-  quorate get a z --limit 10 --rev 42       as it was at revision 42";
+  quorate get a z --limit 10 --rev 42       as it was at revision 42
+  quorate get --prefix config/ -w table     with revisions and leases";
 
 /// The end of the help of `del`.
 pub(crate) const DEL_NOTES: &str = "\
@@ -149,7 +151,7 @@ pub(crate) struct CompactFlags {
 
 /// Puts one pair.
 pub(crate) fn put(flags: PutFlags, context: &Context) -> Result<(), Failure> {
-    context.printer.assert_simple_form()?;
+    context.assert_form_of_keys()?;
     let read = if flags.reads_value() { Some(read_value()?) } else { None };
     let mut request = flags.request();
     if let Some(value) = read {
@@ -159,7 +161,8 @@ pub(crate) fn put(flags: PutFlags, context: &Context) -> Result<(), Failure> {
         let request = request.clone();
         async move { kv_client(channel).put(request).await }
     };
-    let response = block_on(context.session.call(Kind::Write, send))?;
+    let sent = block_on(context.session.call(Kind::Write, send));
+    let response = sent.map_err(|failure| failure.if_unknown(|| look_at(&request.key)))?;
     context.printer.print(&response)
 }
 
@@ -192,7 +195,7 @@ pub(crate) fn get(flags: GetFlags, context: &Context) -> Result<(), Failure> {
     } else {
         context.printer
     };
-    printer.assert_simple_form()?;
+    context.assert_form_of_keys()?;
     let is_count_only = flags.count_only && printer.format() == Format::Simple;
     let request = flags.request();
     let send = |channel| {
@@ -227,13 +230,14 @@ impl GetFlags {
 
 /// Deletes pairs.
 pub(crate) fn del(flags: DelFlags, context: &Context) -> Result<(), Failure> {
-    context.printer.assert_simple_form()?;
+    context.assert_form_of_keys()?;
     let request = flags.request();
     let send = |channel| {
         let request = request.clone();
         async move { kv_client(channel).delete_range(request).await }
     };
-    let response = block_on(context.session.call(Kind::Write, send))?;
+    let sent = block_on(context.session.call(Kind::Write, send));
+    let response = sent.map_err(|failure| failure.if_unknown(|| look_at(&request.key)))?;
     context.printer.print(&response)
 }
 
@@ -245,12 +249,27 @@ impl DelFlags {
     }
 }
 
-/// Compacts. Whatever form is asked for, etcdctl prints this one.
+/// Compacts. Whatever form is asked for, etcdctl prints the simple one.
 pub(crate) fn compact(flags: &CompactFlags, context: &Context) -> Result<(), Failure> {
     let request = CompactionRequest { revision: flags.revision, physical: flags.physical };
     let send = |channel| async move { kv_client(channel).compact(request).await };
-    block_on(context.session.call(Kind::Write, send))?;
-    output::say(format_args!("compacted revision {}", flags.revision))
+    let compacted = (flags.revision, block_on(context.session.call(Kind::Write, send))?);
+    match context.personality {
+        Personality::Quorate => context.printer.print(&compacted),
+        Personality::Etcdctl => context.printer.in_simple_form().print(&compacted),
+    }
+}
+
+/// What shows whether a write happened.
+fn look_at(key: &[u8]) -> String {
+    let key = String::from_utf8_lossy(key);
+    let is_plain =
+        key.chars().all(|letter| letter.is_ascii_graphic() && !"'\"$`\\".contains(letter));
+    let key = if is_plain { key.into_owned() } else { format!("'{}'", key.escape_default()) };
+    format!(
+        "`quorate get {key} -w json` shows what is there, and mod_revision when it was written; \
+         write again only then"
+    )
 }
 
 fn read_value() -> Result<Vec<u8>, Failure> {

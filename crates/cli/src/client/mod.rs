@@ -3,6 +3,7 @@
 mod alarm;
 mod bench;
 mod compare;
+mod doctor;
 mod elect;
 mod endpoint;
 mod interactive;
@@ -13,6 +14,7 @@ mod lease_session;
 mod lock;
 mod member;
 mod owner;
+mod status;
 mod txn;
 mod watch;
 mod watching;
@@ -27,12 +29,14 @@ use tonic::transport::Channel;
 
 use self::alarm::AlarmCommand;
 use self::bench::BenchCommand;
+use self::doctor::DoctorFlags;
 use self::elect::ElectFlags;
 use self::endpoint::{DefragFlags, EndpointCommand};
 use self::kv::{CompactFlags, DelFlags, GetFlags, PutFlags};
 use self::lease::LeaseCommand;
 use self::lock::LockFlags;
 use self::member::{MemberCommand, MoveLeaderFlags};
+use self::status::StatusFlags;
 use self::txn::TxnFlags;
 use self::watch::WatchFlags;
 use crate::client_flags::Context;
@@ -42,6 +46,12 @@ use crate::snapshot::SnapshotCommand;
 /// The client commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
+    /// Show all members: who leads, who is down, and how many more may fail
+    #[command(after_help = status::NOTES)]
+    Status(StatusFlags),
+    /// Measure what a cluster depends on, and say what to do about it
+    #[command(after_help = doctor::NOTES)]
+    Doctor(DoctorFlags),
     /// Write a key
     #[command(after_help = kv::PUT_NOTES)]
     Put(PutFlags),
@@ -95,7 +105,14 @@ pub(crate) enum ClientCommand {
 impl ClientCommand {
     /// Runs it.
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let form = context.printer.failure_form();
+        self.dispatch(context).map_err(|failure| failure.in_form(form))
+    }
+
+    fn dispatch(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Status(flags) => status::run(&flags, context),
+            Self::Doctor(flags) => doctor::run(&flags, context),
             Self::Put(flags) => kv::put(flags, context),
             Self::Get(flags) => kv::get(flags, context),
             Self::Del(flags) => kv::del(flags, context),

@@ -45,7 +45,7 @@ pub(crate) struct TxnFlags {
 
 /// Runs one transaction.
 pub(crate) fn run(flags: &TxnFlags, context: &Context) -> Result<(), Failure> {
-    context.printer.assert_simple_form()?;
+    context.assert_form_of_keys()?;
     let mut input = io::stdin().lock();
     let personality = context.personality;
     let operation = |line: &str| operation(line, personality);

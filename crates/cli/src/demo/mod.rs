@@ -146,7 +146,7 @@ async fn kill_leader(cluster: &mut Cluster) {
     let name = cluster.name(leader).to_owned();
     if !cluster.has_quorum() {
         screen::say(&format!(
-            "{name} killed (kill -9): fewer than half are left, so nothing is served until r"
+            "{name} killed (kill -9): no majority is left, so nothing is served until r"
         ));
         return;
     }

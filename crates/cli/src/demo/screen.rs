@@ -33,7 +33,8 @@ pub(crate) async fn ready(cluster: &mut Cluster, took: Duration, folder: &Path, 
     say("try, in another terminal:");
     say(&format!("  export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={}", endpoints.join(",")));
     say(&format!("  {} put hello world", program()));
-    say("  etcdctl get hello\n");
+    say("  etcdctl get hello");
+    say(&format!("  {} status\n", program()));
     say(if flags.no_keys { "stop     Ctrl-C, or SIGTERM" } else { KEYS });
 }
 

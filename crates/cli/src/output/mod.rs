@@ -6,6 +6,7 @@ mod cluster;
 mod json;
 mod kv;
 mod lease;
+mod paint;
 mod quote;
 mod table;
 mod units;
@@ -20,11 +21,12 @@ use quorate_etcdapi::mvccpb::KeyValue;
 pub(crate) use cluster::{HashAt, Health, StatusAt};
 pub(crate) use json::{Json, Object};
 pub(crate) use lease::TimeToLive;
+pub(crate) use paint::{Colour, Paint};
 pub(crate) use quote::{quoted, unquoted};
 pub(crate) use table::Table;
 pub(crate) use units::{byte_count, duration};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Form};
 
 /// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,9 +103,19 @@ impl Printer {
         Self { parts, ..self }
     }
 
+    /// How failures are told beside it.
+    pub(crate) fn failure_form(self) -> Form {
+        if self.format == Format::Json { Form::Json } else { Form::Text }
+    }
+
+    /// One that prints the simple form.
+    pub(crate) fn in_simple_form(self) -> Self {
+        Self { format: Format::Simple, ..self }
+    }
+
     /// Prints an answer on standard output.
     pub(crate) fn print(self, answer: &impl Answer) -> Result<(), Failure> {
-        flush(&self.render(answer)?)
+        flush(&self.painted(answer, Paint::of(&io::stdout()))?)
     }
 
     /// The same, and fails as well if nobody reads it any more: for what goes on printing.
@@ -119,8 +131,14 @@ impl Printer {
         }
     }
 
-    fn render(self, answer: &impl Answer) -> Result<Vec<u8>, Failure> {
-        let mut text = Text { bytes: Vec::new(), parts: self.parts, byte_form: self.byte_form };
+    /// The same as bytes.
+    pub(crate) fn render(self, answer: &impl Answer) -> Result<Vec<u8>, Failure> {
+        self.painted(answer, Paint::Plain)
+    }
+
+    fn painted(self, answer: &impl Answer, paint: Paint) -> Result<Vec<u8>, Failure> {
+        let Self { parts, byte_form, .. } = self;
+        let mut text = Text { bytes: Vec::new(), parts, byte_form, paint };
         match self.format {
             Format::Simple => answer.simple(&mut text),
             Format::Fields => answer.fields(&mut text),
@@ -148,9 +166,16 @@ pub(crate) struct Text {
     bytes: Vec<u8>,
     parts: Parts,
     byte_form: ByteForm,
+    paint: Paint,
 }
 
 impl Text {
+    /// A line that stands out where there are colours.
+    pub(crate) fn painted(&mut self, colour: Colour, line: &str) {
+        let painted = self.paint.apply(colour, line);
+        self.line(painted.as_bytes());
+    }
+
     /// A line of any bytes.
     pub(crate) fn line(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

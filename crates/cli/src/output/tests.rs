@@ -1,6 +1,10 @@
 //! Tests of the forms, on answers whose look etcdctl 3.4.23 was seen to give.
 
-use quorate_etcdapi::etcdserverpb::{PutResponse, RangeResponse, ResponseHeader, WatchResponse};
+use quorate_etcdapi::etcdserverpb::response_op::Response;
+use quorate_etcdapi::etcdserverpb::{
+    CompactionResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, TxnResponse,
+    WatchResponse,
+};
 use quorate_etcdapi::mvccpb::Event;
 
 use super::*;
@@ -67,7 +71,73 @@ fn an_event_of_a_deletion_has_a_key_alone() {
 #[test]
 fn a_form_that_an_answer_lacks_is_refused() {
     let table = Printer::new(Format::Table, ByteForm::Raw);
-    let refusal = table.render(&range()).unwrap_err();
+    let refusal = table.render(&WatchResponse::default()).unwrap_err();
     assert_eq!(refusal.exit(), Exit::BadFeature);
     assert_eq!(refusal.message(), "table not supported as output format");
+}
+
+#[test]
+fn pairs_are_a_table_with_what_is_no_text_escaped() {
+    let expected = "\
++------+-------+---------+----------+---------+-------+
+| KEY  | VALUE | CREATED | MODIFIED | VERSION | LEASE |
++------+-------+---------+----------+---------+-------+
+|    a |     1 |       2 |        3 |       2 |     0 |
+| \\xff |       |       2 |        3 |       2 |     0 |
++------+-------+---------+----------+---------+-------+
+";
+    let table = Printer::new(Format::Table, ByteForm::Raw);
+    assert_eq!(printed(table, &range()), expected);
+}
+
+#[test]
+fn answers_to_writes_are_tables_too() {
+    let table = Printer::new(Format::Table, ByteForm::Raw);
+    let put = PutResponse { header: Some(header()), prev_kv: Some(pair(b"a", b"old")) };
+    let expected = "\
++----------+----------------+----------+
+| REVISION | PREVIOUS VALUE | MODIFIED |
++----------+----------------+----------+
+|        3 |            old |        3 |
++----------+----------------+----------+
+";
+    assert_eq!(printed(table, &put), expected);
+    let answer = |response| ResponseOp { response: Some(response) };
+    let txn = TxnResponse {
+        header: Some(header()),
+        succeeded: true,
+        responses: vec![
+            answer(Response::ResponsePut(PutResponse::default())),
+            answer(Response::ResponseRange(range())),
+        ],
+    };
+    let expected = "\
++---------+------+--------+------+-------+
+| RESULT  | STEP | ANSWER | KEY  | VALUE |
++---------+------+--------+------+-------+
+| SUCCESS |    1 |    put |      |       |
+| SUCCESS |    2 | 2 keys |    a |     1 |
+| SUCCESS |    2 | 2 keys | \\xff |       |
++---------+------+--------+------+-------+
+";
+    assert_eq!(printed(table, &txn), expected);
+    let compacted = (2, CompactionResponse { header: Some(header()) });
+    assert!(printed(table, &compacted).contains("|        3 |         2 |"));
+    let json = printed(Printer::new(Format::Json, ByteForm::Raw), &compacted);
+    assert!(json.ends_with(",\"compacted\":2}\n"), "{json}");
+}
+
+#[test]
+fn colours_are_for_terminals_alone() {
+    let mut text = Text {
+        bytes: Vec::new(),
+        parts: Parts::Pair,
+        byte_form: ByteForm::Raw,
+        paint: Paint::Plain,
+    };
+    text.painted(Colour::Red, "DOWN");
+    assert_eq!(text.bytes, b"DOWN\n");
+    text.paint = Paint::Coloured;
+    text.painted(Colour::Red, "DOWN");
+    assert_eq!(text.bytes, b"DOWN\n\x1b[31mDOWN\x1b[0m\n");
 }

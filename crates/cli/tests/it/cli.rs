@@ -122,12 +122,15 @@ pub(crate) fn output_of(process: &mut Child) -> Lines {
 }
 
 /// All commands, and those that they consist of.
-const COMMANDS: [&str; 42] = [
+const COMMANDS: [&str; 46] = [
     "",
     "serve",
     "demo",
     "lab",
     "sim",
+    "inspect",
+    "status",
+    "doctor",
     "put",
     "get",
     "del",

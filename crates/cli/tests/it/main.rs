@@ -3,7 +3,9 @@
 mod cli;
 mod commands;
 mod differential;
+mod errors;
 mod hostile;
+mod inspect;
 mod kills;
 mod leases;
 mod personality;
