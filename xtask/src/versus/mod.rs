@@ -26,6 +26,7 @@ const GATE_SEQUENCES: &str = "250";
 
 /// How to compare. What follows is for `crates/versus`, whose `--help` says more.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     /// Send both the same random sequences of requests and compare every answer.
     #[arg(long, conflicts_with_all = ["watches", "leases", "lease_ends"])]
