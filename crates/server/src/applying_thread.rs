@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_codec::Wire;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Entry, Index, Meta};
 use quorate_kv::{Damage, Strict};
@@ -55,7 +56,7 @@ enum Flow {
     Stop,
 }
 
-impl<M: Send + 'static> ApplyingThread<M> {
+impl<M: Wire + Send + 'static> ApplyingThread<M> {
     /// Runs until told to stop, or until the disk is found to have lied.
     pub(crate) fn run(mut self) {
         let _guard = self.alarm.guard("applying");

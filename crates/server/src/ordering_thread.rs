@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as Memory};
 
+use quorate_codec::Wire;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Engine, Entry, Fetch, Index, Instant, Meta, NodeId, What, WriteId};
 use quorate_replica::{
@@ -68,7 +69,7 @@ impl Pending {
     }
 }
 
-impl<E: Engine> OrderingThread<E> {
+impl<E: Engine<Message: Wire>> OrderingThread<E> {
     /// A thread around an ordering half that has just been made.
     pub(crate) fn new(
         ordering: Ordering<E>,
@@ -191,6 +192,7 @@ impl<E: Engine> OrderingThread<E> {
         for (to, message) in effects.messages {
             self.outlets.peers.send(to, message);
         }
+        self.outlets.peers.flush();
         self.deliver(effects.committed);
         for (ticket, index) in effects.released {
             self.release(ticket, index);

@@ -1,6 +1,7 @@
 //! Speaking to a peer: connect, shake hands, send what waits; when it breaks, again.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -15,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::direct::Reopened;
 use super::{Dial, Exchange};
 use crate::fatal::Failure;
 use crate::metrics::Metrics;
@@ -172,32 +174,82 @@ async fn speak<M: Wire + Send + 'static>(
     metrics: &Metrics,
 ) -> Option<()> {
     let Connection { stream, protocol } = connection;
-    let (mut incoming, mut outgoing) = stream.into_split();
-    let mut bytes = BytesMut::new();
-    let mut unexpected = [0; 1];
+    let stream = Arc::new(stream);
     // What was queued for the last connection is stale.
-    while dial.queue.try_recv().is_ok() {}
+    while dial.queue.try_recv().is_ok()
+        || dial.direct.open(&stream, protocol, || !dial.queue.is_empty()) == Reopened::No
+    {}
+    let direct = dial.direct.clone();
+    let ended = speak_over(dial, &stream, protocol, metrics).await;
+    direct.close();
+    ended
+}
+
+/// Nearly everything goes the direct way, and nothing to do is left here.
+async fn speak_over<M: Wire + Send + 'static>(
+    dial: &mut Dial<M>,
+    stream: &Arc<TcpStream>,
+    protocol: u8,
+    metrics: &Metrics,
+) -> Option<()> {
     loop {
-        let message = tokio::select! {
-            message = dial.queue.recv() => message?,
-            // The peer never speaks on this connection: whatever happens here is its end.
-            _ = incoming.read(&mut unexpected) => return Some(()),
+        let mut first = tokio::select! {
+            message = dial.queue.recv() => Some(message?),
+            () = dial.direct.blocked() => None,
+            () = spoken_to(stream) => return Some(()),
             () = dial.hang_up.notified() => return Some(()),
         };
-        encode(protocol, &message, &mut bytes);
-        while bytes.len() < WRITE_BYTES_MAX {
-            let Ok(message) = dial.queue.try_recv() else { break };
-            encode(protocol, &message, &mut bytes);
+        let mut bytes = dial.direct.close();
+        loop {
+            first.take().inspect(|message| encode(protocol, message, &mut bytes));
+            while bytes.len() < WRITE_BYTES_MAX {
+                let Ok(message) = dial.queue.try_recv() else { break };
+                encode(protocol, &message, &mut bytes);
+            }
+            tokio::select! {
+                written = write_all(stream, &bytes) => if written.is_err() { return Some(()) },
+                () = dial.hang_up.notified() => return Some(()),
+            }
+            metrics.peers.of(dial.peer).inspect(|peer| peer.sent_bytes.add(bytes.len() as u64));
+            bytes.clear();
+            let queue = &dial.queue;
+            if dial.direct.open(stream, protocol, || !queue.is_empty()) == Reopened::Yes {
+                break;
+            }
         }
-        if outgoing.write_all(&bytes).await.is_err() {
-            return Some(());
-        }
-        metrics.peers.of(dial.peer).inspect(|peer| peer.sent_bytes.add(bytes.len() as u64));
-        bytes.clear();
     }
 }
 
-fn encode(protocol: u8, message: &impl Wire, bytes: &mut BytesMut) {
+/// The peer never speaks on this connection: whatever happens here is its end.
+async fn spoken_to(stream: &TcpStream) {
+    let mut unexpected = [0; 1];
+    loop {
+        let read = match stream.readable().await {
+            Ok(()) => stream.try_read(&mut unexpected),
+            Err(error) => Err(error),
+        };
+        if read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            continue;
+        }
+        return;
+    }
+}
+
+pub(super) async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Frames a message behind those that are there.
+pub(super) fn encode(protocol: u8, message: &impl Wire, bytes: &mut BytesMut) {
     if let Err(error) = encode_frame(protocol, message, bytes) {
         tracing::error!(%error, "a message was not sent");
     }

@@ -4,6 +4,7 @@
 //! dropped: the engines expect that of a network.
 
 mod dial;
+mod direct;
 mod known;
 mod listen;
 
@@ -17,6 +18,7 @@ use quorate_consensus::{Incarnation, NodeId};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use self::direct::Direct;
 use crate::fatal::Alarm;
 use crate::metrics::Metrics;
 use crate::queue::Sender;
@@ -49,6 +51,7 @@ pub(crate) struct Peers<M> {
 struct Link<M> {
     messages: mpsc::Sender<PeerMessage<M>>,
     bulk: mpsc::Sender<PeerMessage<M>>,
+    direct: Arc<Direct>,
     hang_up: Arc<Notify>,
 }
 
@@ -75,7 +78,7 @@ impl<M> Clone for Exchange<M> {
     }
 }
 
-impl<M> Peers<M> {
+impl<M: Wire> Peers<M> {
     /// The way out, and the queues that [`dial_all`] serves.
     pub(crate) fn new(
         members: &BTreeMap<NodeId, Vec<HttpUrl>>,
@@ -87,13 +90,15 @@ impl<M> Peers<M> {
             let (messages, messages_queue) = mpsc::channel(QUEUE_MAX);
             let (bulk, bulk_queue) = mpsc::channel(QUEUE_MAX);
             let hang_up = Arc::new(Notify::new());
-            for (channel, queue) in
-                [(Channel::Messages, messages_queue), (Channel::Bulk, bulk_queue)]
-            {
+            let direct = Arc::new(Direct::default());
+            for (channel, queue, direct) in [
+                (Channel::Messages, messages_queue, direct.clone()),
+                (Channel::Bulk, bulk_queue, Arc::default()),
+            ] {
                 let (urls, hang_up) = (urls.clone(), hang_up.clone());
-                dials.push(Dial { peer: *node, urls, channel, queue, hang_up });
+                dials.push(Dial { peer: *node, urls, channel, queue, direct, hang_up });
             }
-            links.insert(*node, Link { messages, bulk, hang_up });
+            links.insert(*node, Link { messages, bulk, direct, hang_up });
         }
         (Self { links, metrics }, dials)
     }
@@ -101,13 +106,25 @@ impl<M> Peers<M> {
     /// Sends a message, or drops it if the connection does not keep up.
     pub(crate) fn send(&self, to: NodeId, message: PeerMessage<M>) {
         let Some(link) = self.links.get(&to) else { return };
-        let queue = match message {
-            PeerMessage::Snapshot(_) => &link.bulk,
-            _ => &link.messages,
-        };
         // A full queue drops, as a network would.
-        if queue.try_send(message).is_err() {
-            self.metrics.peers.of(to).inspect(|peer| peer.dropped.increment());
+        let queue = |queue: &mpsc::Sender<_>, message| {
+            if queue.try_send(message).is_err() {
+                self.metrics.peers.of(to).inspect(|peer| peer.dropped.increment());
+            }
+        };
+        match message {
+            PeerMessage::Snapshot(_) => queue(&link.bulk, message),
+            _ => link.direct.send(message, |message| queue(&link.messages, message)),
+        }
+    }
+
+    /// Writes out what was sent. To be called when a turn's messages were.
+    pub(crate) fn flush(&self) {
+        for (to, link) in &self.links {
+            let written = link.direct.flush();
+            if 0 < written {
+                self.metrics.peers.of(*to).inspect(|peer| peer.sent_bytes.add(written as u64));
+            }
         }
     }
 
@@ -130,6 +147,7 @@ pub(crate) struct Dial<M> {
     urls: Vec<HttpUrl>,
     channel: Channel,
     queue: mpsc::Receiver<PeerMessage<M>>,
+    direct: Arc<Direct>,
     hang_up: Arc<Notify>,
 }
 
