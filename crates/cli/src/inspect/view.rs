@@ -217,9 +217,14 @@ fn record_lines(records: &[RecordLine], engine: EngineKind) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &[String; 6]| {
-        let [index, term, kind, bytes, key, detail] = row;
-        let [a, b, c, d, e] = [widths[0], widths[1], widths[2], widths[3], widths[4]];
-        format!("{index:>a$}  {term:>b$}  {kind:<c$}  {bytes:>d$}  {key:<e$}  {detail}")
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let is_number = matches!(column, 0 | 1 | 3);
+            let cell =
+                if is_number { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+            line.push_str(&cell);
+        }
+        line
     };
     rows.iter().map(line).collect()
 }

@@ -26,7 +26,7 @@ const NEAR: f64 = 0.8;
 
 /// All of it.
 pub(super) fn of(survey: &Survey) -> Vec<Finding> {
-    [client_ports(survey), syncs(survey), files(survey), quota(survey), memory(survey)]
+    [Some(client_ports(survey)), syncs(survey), files(survey), quota(survey), memory(survey)]
         .into_iter()
         .flatten()
         .collect()
@@ -37,7 +37,7 @@ fn told(survey: &Survey) -> impl Iterator<Item = (&Surveyed, &Facts)> {
     survey.up().filter_map(|member| Some((member, member.facts()?)))
 }
 
-fn client_ports(survey: &Survey) -> Option<Finding> {
+fn client_ports(survey: &Survey) -> Finding {
     let silent: Vec<String> = survey
         .down()
         .map(|member| {
@@ -48,7 +48,7 @@ fn client_ports(survey: &Survey) -> Option<Finding> {
             format!("{} at {}: {reason}", member.label(), member.address())
         })
         .collect();
-    Some(if silent.is_empty() {
+    if silent.is_empty() {
         Finding::fine("ports", "every member's client port answers")
     } else {
         Finding::bad(
@@ -56,7 +56,7 @@ fn client_ports(survey: &Survey) -> Option<Finding> {
             silent.join("; "),
             "start it, or correct its --advertise-client-urls if it runs somewhere else",
         )
-    })
+    }
 }
 
 fn syncs(survey: &Survey) -> Option<Finding> {
