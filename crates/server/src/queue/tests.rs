@@ -1,3 +1,5 @@
+//! Order, waking, leaving without waking, and how each end learns that the other is gone.
+
 use super::*;
 
 const LONG: Duration = Duration::from_secs(30);

@@ -1,3 +1,5 @@
+//! What is written at a flush, what is left to the task, and that nothing is lost between.
+
 use quorate_codec::frame::{FrameDecoder, PAYLOAD_BYTES_MAX};
 use quorate_codec::handshake::HelloReply;
 use quorate_consensus::Incarnation;
