@@ -8,8 +8,7 @@ use crate::survey::{Scrape, Seen, fixture};
 
 /// Three members whose syncs and round trips take this long, in milliseconds.
 fn measured(sync: f64, trip: u64) -> Survey {
-    let scrape =
-        format!("{SYNC}_bucket{{le=\"{}\"}} 99\n{SYNC}_bucket{{le=\"+Inf\"}} 100\n", sync / 1e3);
+    let scrape = format!("{SYNC}_sum {}\n{SYNC}_count 10\n", sync / 100.0);
     let member = |id: u64| {
         let mut member = fixture::up(id, 1);
         if let Seen::Up(facts) = &mut member.seen {
