@@ -42,8 +42,9 @@ pub(crate) struct Log {
     tail: VecDeque<Entry>,
     tail_bytes: u64,
     last: Index,
-    /// The stamp of the last entry. After a truncation to an entry that is no longer in memory,
-    /// the newest stamp seen stands in: later stamps still never decrease.
+    /// The stamp of the last entry, of which nothing is left once that is truncated: a stamp of an
+    /// entry that lost would have the cluster's clock leap, and end leases early. Where the entry
+    /// before it is not in memory the stamp is zero, until what takes its place is appended.
     last_time: ClusterTime,
     committed: Index,
     persisted: Index,
@@ -198,14 +199,12 @@ impl Log {
         }
     }
 
-    /// Removes every entry at `first` and above.
+    /// Removes every entry at `first` and above. Another one is appended in its place at once.
     pub(crate) fn truncate_from(&mut self, first: Index) {
         assert!(self.committed < first, "a committed entry would be truncated");
         assert!(first <= self.last, "there is nothing to truncate");
         self.remove_from(first);
-        if let Some(entry) = self.tail.back() {
-            self.last_time = entry.time;
-        }
+        self.last_time = self.tail.back().map_or(ClusterTime(0), |entry| entry.time);
     }
 
     /// Truncates, and leaves the marks as they were: a broken rule.
@@ -280,7 +279,7 @@ impl Log {
         self.compacted = position;
         self.last = position.index;
         self.committed = position.index;
-        self.last_time = self.last_time.max(time);
+        self.last_time = time;
     }
 
     /// Drops durable entries from memory, oldest first, until the tail fits `bytes_max`.

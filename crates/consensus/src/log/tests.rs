@@ -104,6 +104,18 @@ fn lesson_38_the_tail_in_memory_is_truncated_with_the_log() {
     log.assert_invariants();
 }
 
+/// Default seed 1367 of Raft: stamps of entries that lost had the clock leap, and a lease end.
+#[test]
+fn nothing_is_left_of_the_stamp_of_an_entry_that_lost() {
+    let mut log = log_of(&[1, 1, 1]);
+    log.evict(0);
+    log.truncate_from(Index(3));
+    log.append(Entry { time: ClusterTime(2), ..entry(3, 2) });
+    assert_eq!(log.last_time(), ClusterTime(2));
+    log.install(position(9, 4), ClusterTime(1));
+    assert_eq!(log.last_time(), ClusterTime(1));
+}
+
 #[test]
 fn only_durable_entries_leave_memory() {
     let mut log = log_of(&[1, 1]);
