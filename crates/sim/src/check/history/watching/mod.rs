@@ -33,6 +33,9 @@ struct Stream {
     asked: VecDeque<WatchRequest>,
     /// The most names that were taken at its node, or asked for, since the oldest of these was.
     crowd: usize,
+    /// Whether the client did not take what it is told while some of these waited: they may have
+    /// begun long before they are told so.
+    is_asked_late: bool,
     watches: BTreeMap<WatchId, Watch>,
     /// How often the client wants to end the watch of a name: one that was ended, and whose name is
     /// given again, before the client hears of either is ended twice.
@@ -100,6 +103,7 @@ impl Watching {
             node,
             asked: VecDeque::new(),
             crowd: 0,
+            is_asked_late: false,
             watches: BTreeMap::new(),
             ending: BTreeMap::new(),
             ended: BTreeSet::new(),
@@ -115,6 +119,7 @@ impl Watching {
         let Some(open) = self.streams.get_mut(&stream) else { return };
         if open.asked.is_empty() {
             open.crowd = 0;
+            open.is_asked_late = false;
         }
         open.asked.push_back(request.clone());
         let node = open.node;
@@ -267,7 +272,11 @@ impl Watching {
         if !is_named || !can_begin || stream.is_taken(watch) {
             return odd(format!("{watch:?} begins as {asked:?}"));
         }
-        stream.watches.insert(watch, Watch::new(asked, revision, &self.events));
+        let mut begun = Watch::new(asked, revision, &self.events);
+        if stream.is_asked_late {
+            begun.may_lag();
+        }
+        stream.watches.insert(watch, begun);
         Ok(())
     }
 
@@ -401,6 +410,7 @@ impl Stream {
     }
 
     fn may_lag(&mut self) {
+        self.is_asked_late |= !self.asked.is_empty();
         self.watches.values_mut().for_each(Watch::may_lag);
     }
 }

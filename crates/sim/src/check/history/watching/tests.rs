@@ -277,6 +277,25 @@ fn a_compaction_ends_only_what_it_has_passed_and_what_is_behind() {
     }
 }
 
+/// Default seed 2291 of Multi-Paxos: a watch began behind answers that its client did not take.
+#[test]
+fn a_watch_whose_beginning_waits_for_a_slow_client_may_be_passed() {
+    for (is_slow, verdict) in [(false, Some(Guarantee::WatchEndsForReason)), (true, None)] {
+        let mut watching = ten();
+        watching.on_create(STREAM, &all(0));
+        if is_slow {
+            watching.on_full(STREAM);
+        }
+        for main in 11..20 {
+            watching.on_commit(&[event(main, 0)], main, -1);
+        }
+        watching.on_commit(&[], 19, 15);
+        let begun = WatchResponse::Created { watch: FIRST, revision: 10 };
+        let told = watching.on_told(STREAM, 15, &[begun, compacted(15)]);
+        assert_eq!(told.err().map(|violation| violation.guarantee), verdict);
+    }
+}
+
 #[test]
 fn what_is_owed_at_the_end_is_told() {
     let nodes = BTreeSet::from([NODE]);
