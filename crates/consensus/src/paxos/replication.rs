@@ -34,7 +34,9 @@ impl<R: Rules> Paxos<R> {
             unreachable!("only a candidate is elected");
         };
         let floor = self.slots.chosen();
-        let newest = candidate.best.values().map(|vote| vote.time).max();
+        // What it was told of slots that it has learned since may be votes that lost.
+        let open = candidate.best.range(floor.next()..);
+        let newest = open.map(|(_, vote)| vote.time).max();
         let told = candidate.best.keys().next_back().copied().unwrap_or_default();
         let barrier = floor.max(told).max(self.slots.last());
         let leader = self.new_leader(floor, barrier, newest.unwrap_or_default());
