@@ -1,5 +1,6 @@
 //! The simulator from outside.
 
+mod found;
 mod history;
 mod mutants;
 mod stories;

@@ -1,0 +1,28 @@
+//! Runs that once found something wrong. A change of what is drawn makes other runs of them: what
+//! each found has a test of its own beside the part that was wrong.
+
+use quorate_sim::world::{Options, Report, run};
+use quorate_sim::{Broken, Draws, Named, PaxosProtocol, Profile, Protocol, RaftProtocol, Seed};
+
+/// On Raft: a snapshot offered for ever, and the stamp of an entry that was truncated.
+const RAFT: [u64; 2] = [699_038_031_823_460_884, 1_367];
+
+/// On Multi-Paxos: stamps of votes that lost (27, 2509, 5024), a watch ended twice (5231), and one
+/// passed by a compaction before it was told that it began (2291).
+const PAXOS: [u64; 5] = [27, 2_291, 2_509, 5_024, 5_231];
+
+#[test]
+fn nothing_goes_wrong_any_more_on_raft() {
+    RAFT.map(Seed).into_iter().for_each(assert_well::<RaftProtocol>);
+}
+
+#[test]
+fn nothing_goes_wrong_any_more_on_multi_paxos() {
+    PAXOS.map(Seed).into_iter().for_each(assert_well::<PaxosProtocol>);
+}
+
+fn assert_well<P: Protocol>(seed: Seed) {
+    let profile = Profile::draw(Named::Default, Draws::new(seed));
+    let report: Report = run::<P>(seed, profile, Broken::NOTHING, Options::default());
+    assert!(report.found.is_none(), "{seed:?}: {:?}", report.found);
+}
