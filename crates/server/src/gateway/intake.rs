@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(refused.code(), Code::DeadlineExceeded);
         let mut silent = intake(endless("{}"), &room);
         assert_eq!(silent.next().await.unwrap().unwrap(), "{}");
-        let waited = tokio::time::timeout(10 * VALUE_TIMEOUT, silent.next()).await;
+        let waited = timeout(10 * VALUE_TIMEOUT, silent.next()).await;
         assert!(waited.is_err(), "it goes on waiting");
     }
 }
