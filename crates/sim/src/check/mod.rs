@@ -81,7 +81,7 @@ impl<P: Protocol> Checks<P> {
             violation: None,
             invariants: Invariants::new(P::Engine::ORDER),
             history: History::searching(searched).with_watch_limits(limits),
-            led: LedClock::default(),
+            led: LedClock::of(P::KIND),
             hashes: BTreeMap::new(),
             told: Index::ZERO,
             counts: BTreeMap::new(),
