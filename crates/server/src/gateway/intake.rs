@@ -9,20 +9,13 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use quorate_etcdapi::ApiError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use super::values::{Broken, Values};
 
 /// How long a value may take to arrive.
 const VALUE_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// How much of a body that is refused is read all the same. A client that writes all of it before
-/// it reads would find the connection broken, and not why.
-const DISCARD_BYTES_MAX: usize = 4 << 20;
-
-/// How long more of such a body is waited for.
-const DISCARD_SILENCE_MAX: Duration = Duration::from_millis(200);
 
 /// A body that is being read.
 #[derive(Debug)]
@@ -45,32 +38,6 @@ impl Intake {
 
     /// Everything.
     pub(super) async fn whole(mut self) -> Result<Bytes, Status> {
-        let whole = self.all().await;
-        if whole.is_err() {
-            self.discard().await;
-        }
-        whole
-    }
-
-    /// The next JSON object, `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
-        let next = self.object().await;
-        if next.is_err() {
-            self.discard().await;
-        }
-        next
-    }
-
-    async fn discard(&mut self) {
-        self.room.held = None;
-        let mut left = DISCARD_BYTES_MAX;
-        while let Ok(Ok(Some(chunk))) = timeout(DISCARD_SILENCE_MAX, self.read()).await {
-            let Some(rest) = left.checked_sub(chunk.len()) else { return };
-            left = rest;
-        }
-    }
-
-    async fn all(&mut self) -> Result<Bytes, Status> {
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.chunk_in_time().await? {
             if self.bytes_max < whole.len() + chunk.len() {
@@ -82,7 +49,8 @@ impl Intake {
         Ok(whole.freeze())
     }
 
-    async fn object(&mut self) -> Result<Option<Bytes>, Status> {
+    /// The next JSON object, `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             match self.values.next() {
                 Ok(Some(value)) => {
@@ -175,6 +143,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::timeout;
     use tonic::Code;
 
     fn intake(body: Body, room: &Arc<Semaphore>) -> Intake {
@@ -186,6 +155,7 @@ mod tests {
         let room = Arc::new(Semaphore::new(3));
         let mut values = intake(Body::from(vec![b'{'; 2048]), &room);
         assert_eq!(values.next().await.unwrap_err().code(), Code::InvalidArgument);
+        drop(values);
         assert_eq!(room.available_permits(), 3, "what is refused holds nothing");
         let chunks = tokio_stream::once(Ok::<_, Status>(Bytes::from_static(&[b'{'; 2048])));
         let unfinished = tokio_stream::StreamExt::chain(chunks, tokio_stream::pending());
@@ -207,21 +177,6 @@ mod tests {
         assert_eq!(refused.code(), Code::ResourceExhausted);
         let refused = intake(long(), &room).next().await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted);
-    }
-
-    #[tokio::test]
-    async fn what_is_refused_is_read_to_its_end_all_the_same() {
-        let room = Arc::new(Semaphore::new(100));
-        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, Status>>(1);
-        let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
-        let write = async move {
-            for _ in 0..8 {
-                let chunk = Bytes::from_static(&[b'{'; 2048]);
-                assert!(sender.send(Ok(chunk)).await.is_ok(), "nobody reads any more");
-            }
-        };
-        let (refused, ()) = tokio::join!(intake(body, &room).whole(), write);
-        assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@
 //! - [`intake`] reads bodies within limits, [`values`] finds the values in them.
 //! - [`transcode`] turns JSON into messages and back, [`metadata`] headers into metadata.
 //! - [`call`] speaks gRPC with the services; [`stream`] makes lines of what a stream returns.
-//! - [`refusal`] words failures.
+//! - [`refusal`] words failures; [`remainder`] reads what they leave unread.
 
 mod call;
 mod intake;
@@ -17,6 +17,7 @@ mod metadata;
 mod method;
 mod paths;
 mod refusal;
+mod remainder;
 mod stream;
 mod transcode;
 mod values;
@@ -29,6 +30,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use prost_reflect::DescriptorPool;
@@ -79,7 +81,7 @@ pub(crate) fn routes(grpc: Router, message_bytes_max: usize) -> Router {
     for prefix in PREFIXES {
         router = router.route(&format!("{prefix}/{{*path}}"), any(unknown));
     }
-    router
+    router.layer(from_fn(remainder::read_to_the_end))
 }
 
 /// Base64 makes four bytes of three; the rest is for names and white space.

@@ -121,6 +121,36 @@ async fn only_posts_are_taken_and_deadlines_are_kept() {
     cluster.stop_member(0).await;
 }
 
+/// What does not fit in the buffers of a connection.
+fn long(begin: &str) -> String {
+    format!("{begin}{}", " ".repeat(2 << 20))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_leaves_the_connection_open() {
+    let (cluster, mut http) = one().await;
+    let watch = r#"{"create_request":{"key":"YQ=="}}"#;
+    let unreadable = r#"{"create_request":7}"#;
+    let two = format!("{watch}{unreadable}");
+    let refused = [
+        (Method::POST, "/v3/kv/put", None, "7"),
+        (Method::POST, "/v3/kv/put", Some("x"), "{}"),
+        (Method::PUT, "/v3/kv/put", None, "{}"),
+        (Method::POST, "/v3/kv/nothing", None, "{}"),
+        (Method::POST, "/v3/watch", None, unreadable),
+        (Method::POST, "/v3/watch", None, &two),
+        (Method::POST, "/v3/watch", Some("1n"), watch),
+    ];
+    for (method, path, timeout, begin) in refused {
+        let headers: Vec<_> =
+            timeout.map(|timeout| ("grpc-timeout", timeout)).into_iter().collect();
+        let answer = http.send(method, path, &headers, &long(begin)).await;
+        assert!(text(answer).await.contains("\"message\""), "{path} says why");
+        assert_eq!(http.post("/v3/kv/put", r#"{"key":"YQ=="}"#).await.0, 200, "after {path}");
+    }
+    drop(cluster);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watches_are_lines_that_go_on_until_the_client_leaves() {
     let (cluster, mut http) = one().await;

@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// A connection, made again when it is closed.
+/// A connection, made again when it has been closed.
 pub(crate) struct Http {
     address: SocketAddr,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -22,7 +22,9 @@ impl Http {
         Self { address, sender: None }
     }
 
-    /// Sends a request, and gives the answer as it comes.
+    /// Sends a request, and gives the answer as it comes. A server may close a connection between
+    /// two requests, so one that finds a kept connection closed is sent again over a new one, as
+    /// clients do (RFC 9112, section 9.3.1).
     pub(crate) async fn send(
         &mut self,
         method: Method,
@@ -32,7 +34,14 @@ impl Http {
         let host = self.address.to_string();
         let request = Request::builder().method(method).uri(path).header("host", host);
         let request = request.body(Full::new(body.into())).expect("it is a request");
-        self.open().await?.send_request(request).await
+        if let Some(kept) = self.kept().await {
+            match kept.send_request(request.clone()).await {
+                Err(error) if error.is_incomplete_message() || error.is_canceled() => {}
+                answered => return answered,
+            }
+        }
+        let sender = connect(self.address).await?;
+        self.sender.insert(sender).send_request(request).await
     }
 
     /// Leaves whatever is under way.
@@ -40,16 +49,11 @@ impl Http {
         self.sender = None;
     }
 
-    async fn open(&mut self) -> hyper::Result<&mut SendRequest<Full<Bytes>>> {
-        let kept = match self.sender.take() {
-            Some(mut sender) => sender.ready().await.ok().map(|()| sender),
-            None => None,
-        };
-        let sender = match kept {
-            Some(sender) => sender,
-            None => connect(self.address).await?,
-        };
-        Ok(self.sender.insert(sender))
+    /// The connection of the last request, if it is open.
+    async fn kept(&mut self) -> Option<&mut SendRequest<Full<Bytes>>> {
+        let mut sender = self.sender.take()?;
+        sender.ready().await.ok()?;
+        Some(self.sender.insert(sender))
     }
 }
 
