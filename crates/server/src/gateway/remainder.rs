@@ -159,10 +159,13 @@ mod tests {
         (sender, request.expect("it is a request"))
     }
 
+    const CHUNK_BYTES: usize = 64 << 10;
+
     /// Writes a body until it is whole or nobody reads it, and gives the chunks that were taken.
     async fn write(sender: mpsc::Sender<Chunk>, chunks: usize) -> usize {
+        let chunk = Bytes::from(vec![b' '; CHUNK_BYTES]);
         for taken in 0..chunks {
-            if sender.send(Ok(Bytes::from_static(&[b' '; 64 << 10]))).await.is_err() {
+            if sender.send(Ok(chunk.clone())).await.is_err() {
                 return taken;
             }
         }
@@ -208,6 +211,6 @@ mod tests {
         let (sender, request) = request();
         let response = routes.oneshot(request).await.expect("it answers");
         let (told, taken) = tokio::join!(text(response), write(sender, 50));
-        assert_eq!((told.len(), taken), (64 << 10, 50));
+        assert_eq!((told.len(), taken), (CHUNK_BYTES, 50));
     }
 }
