@@ -2,9 +2,10 @@
 //! that change without a lease noticing.
 
 use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use quorate_consensus::{Index, NodeId};
+use quorate_consensus::{Index, Instant, NodeId};
 use quorate_kv::{
     Command, LeaseGrantRequest, LeaseId, LeaseKeys, LeaseRevokeRequest, LeaseTtl, PutRequest,
     Response,
@@ -82,6 +83,56 @@ fn a_lease_is_over_at_its_time_though_nothing_else_happens() {
     let before = applied(&mut world, 1);
     world.run_millis(5_000);
     assert_eq!(applied(&mut world, 1), before, "without leases the clock may stand");
+}
+
+/// How late a lease may be over where a leader is at work, beside what it takes to commit an entry,
+/// which is nothing here: moves of the clock for leases are a tenth of a second apart.
+const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// Whether clients write meanwhile, so that entries come that the leases did not ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    Idle,
+    Busy,
+}
+
+/// Leases of two seconds, granted so long after each other; asserts that none is over too late.
+fn assert_never_late(count: i64, apart_millis: u64, load: Load) {
+    const SECONDS: i64 = 2;
+    let mut world = World::new(3, &setup());
+    world.lead(1);
+    let mut held: BTreeMap<LeaseId, Instant> = BTreeMap::new();
+    for lease in 1..=count {
+        grant(&mut world, 1, lease, SECONDS);
+        held.insert(LeaseId(lease), world.now + Duration::from_secs(SECONDS as u64));
+        world.run_millis(apart_millis);
+    }
+    while !held.is_empty() {
+        if load == Load::Busy {
+            for id in 1..=3 {
+                world.write(id);
+            }
+        }
+        world.run_millis(10);
+        let lists = [1, 2, 3].map(|id| {
+            let list = world.node(id).running().applying.store().lease_list().ids;
+            BTreeSet::from_iter(list)
+        });
+        held.retain(|lease, _| lists.iter().any(|list| list.contains(lease)));
+        for (lease, end) in &held {
+            let late = world.now.since((*end).min(world.now));
+            assert!(late <= LATE_MAX, "{lease:?} of {count} is {late:?} late, {load:?}");
+        }
+    }
+}
+
+#[test]
+fn leases_are_over_in_time_on_an_idle_cluster_and_on_a_busy_one() {
+    for load in [Load::Idle, Load::Busy] {
+        assert_never_late(60, 17, load);
+        // More than an entry can end.
+        assert_never_late(510, 0, load);
+    }
 }
 
 #[test]
