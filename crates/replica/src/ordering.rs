@@ -93,6 +93,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         match input {
             OrderingInput::Wake => self.engine.handle(now, Input::Wake),
             OrderingInput::Peer { from, message } => self.on_peer(now, from, message),
+            OrderingInput::Unsent { to, proposals } => self.on_unsent(now, to, proposals),
             OrderingInput::Write { ticket, command } => self.on_write(now, ticket, command),
             OrderingInput::Renew { ticket, lease } => self.on_renew(ticket, lease),
             OrderingInput::Read { ticket } => self.on_read(now, ticket),
@@ -287,6 +288,13 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
                 self.on_refused(now, id, refusal);
             }
         }
+    }
+
+    /// The node that an attempt was meant for cannot have taken it.
+    fn on_unsent(&mut self, now: Instant, to: NodeId, proposals: Vec<ProposalId>) {
+        let refusal = Refusal::NotLeader { leader: None };
+        let refused = proposals.into_iter().map(|id| (id, refusal)).collect();
+        self.on_forward_refused(now, to, refused);
     }
 
     /// A definite refusal of an own proposal, here or elsewhere.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{
     ClusterTime, Entry, Fetch, FetchReason, Incarnation, Index, Meta, Misbehaved, NodeId,
-    SendSnapshot, StorageState, TraceEvent, WriteBatch, WriteId,
+    ProposalId, SendSnapshot, StorageState, TraceEvent, WriteBatch, WriteId,
 };
 use quorate_kv::LeaseId;
 
@@ -21,6 +21,13 @@ pub enum OrderingInput<M> {
         from: NodeId,
         /// What it sent.
         message: PeerMessage<M>,
+    },
+    /// Proposals forwarded to this peer that no connection ever took: they never left.
+    Unsent {
+        /// The peer.
+        to: NodeId,
+        /// The proposals.
+        proposals: Vec<ProposalId>,
     },
     /// A client's encoded command.
     Write {

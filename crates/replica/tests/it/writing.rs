@@ -145,6 +145,26 @@ fn a_refusal_by_a_node_that_was_not_asked_means_nothing() {
 }
 
 #[test]
+fn a_forward_that_never_left_is_attempted_anew() {
+    let mut world = led_by_1();
+    world.keeps = Some(is_forward);
+    let ticket = world.write(2);
+    world.settle();
+    let PeerMessage::Forward { proposals, .. } = world.kept.remove(0).message() else {
+        unreachable!("only forwards are kept")
+    };
+    let ids: Vec<ProposalId> = proposals.iter().map(|forwarded| forwarded.id).collect();
+    world.node(2).input(OrderingInput::Unsent { to: NodeId(3), proposals: ids.clone() });
+    world.run_millis(200);
+    assert!(world.kept.is_empty(), "it went to node 1, not to 3");
+    world.keeps = None;
+    world.node(2).input(OrderingInput::Unsent { to: NodeId(1), proposals: ids });
+    world.run_millis(200);
+    world.assert_put(ticket);
+    world.heal_and_check();
+}
+
+#[test]
 fn what_no_client_may_propose_is_blamed_and_never_proposed() {
     let mut world = led_by_1();
     let ballot = world.leader().expect("node 1 leads");

@@ -9,6 +9,7 @@ use quorate_codec::frame::{FrameDecoder, encode_frame};
 use quorate_codec::handshake::{
     Channel, HANDSHAKE_BYTES_MAX, HANDSHAKE_VERSION, HandshakeRefusal, Hello, HelloReply, PROTOCOL,
 };
+use quorate_codec::peer::PeerMessage;
 use quorate_codec::wire::Wire;
 use quorate_consensus::Incarnation;
 use quorate_replica::OrderingInput;
@@ -61,7 +62,7 @@ pub(super) async fn keep<M: Wire + Send + 'static>(mut dial: Dial<M>, exchange: 
                 pause = PAUSE_MIN;
                 let peer = dial.peer;
                 tracing::info!(%peer, channel = ?dial.channel, "connected to a peer");
-                let ended = speak(&mut dial, connection, &exchange.metrics).await;
+                let ended = speak(&mut dial, connection, &exchange).await;
                 if ended.is_none() {
                     return;
                 }
@@ -171,18 +172,38 @@ async fn read_reply(stream: &mut TcpStream) -> io::Result<HelloReply> {
 async fn speak<M: Wire + Send + 'static>(
     dial: &mut Dial<M>,
     connection: Connection,
-    metrics: &Metrics,
+    exchange: &Exchange<M>,
 ) -> Option<()> {
     let Connection { stream, protocol } = connection;
     let stream = Arc::new(stream);
-    // What was queued for the last connection is stale.
-    while dial.queue.try_recv().is_ok()
-        || dial.direct.open(&stream, protocol, || !dial.queue.is_empty()) == Reopened::No
-    {}
+    loop {
+        for input in unsent(dial) {
+            // The ordering thread is gone only when the node stops.
+            let _ = exchange.ordering.send(input.into());
+        }
+        if dial.direct.open(&stream, protocol, || !dial.queue.is_empty()) == Reopened::Yes {
+            break;
+        }
+    }
     let direct = dial.direct.clone();
-    let ended = speak_over(dial, &stream, protocol, metrics).await;
+    let ended = speak_over(dial, &stream, protocol, &exchange.metrics).await;
     direct.close();
     ended
+}
+
+/// Empties the queue: what waits there from before this connection is stale. A forwarded proposal
+/// is given back, for its client would wait in vain: where a leader is heard over its own
+/// connection before there is one to it, there is something to forward.
+fn unsent<M>(dial: &mut Dial<M>) -> Vec<OrderingInput<M>> {
+    let to = dial.peer;
+    let mut inputs = Vec::new();
+    while let Ok(message) = dial.queue.try_recv() {
+        if let PeerMessage::Forward { proposals, .. } = message {
+            let proposals = proposals.into_iter().map(|forwarded| forwarded.id).collect();
+            inputs.push(OrderingInput::Unsent { to, proposals });
+        }
+    }
+    inputs
 }
 
 /// Nearly everything goes the direct way, and nothing to do is left here.
@@ -252,5 +273,40 @@ pub(super) async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Resul
 pub(super) fn encode(protocol: u8, message: &impl Wire, bytes: &mut BytesMut) {
     if let Err(error) = encode_frame(protocol, message, bytes) {
         tracing::error!(%error, "a message was not sent");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_codec::peer::ForwardedProposal;
+    use quorate_consensus::raft::Message;
+    use quorate_consensus::{Ballot, NodeId, ProposalId, RequestId};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn forwards_that_waited_for_a_connection_are_given_back_and_the_rest_is_dropped() {
+        let (queue, messages) = mpsc::channel(4);
+        let mut dial: Dial<Message> = Dial {
+            peer: NodeId(2),
+            urls: Vec::new(),
+            channel: Channel::Messages,
+            queue: messages,
+            direct: Arc::default(),
+            hang_up: Arc::default(),
+        };
+        let ballot = Ballot { round: 1, node: NodeId(2) };
+        let id = ProposalId { node: NodeId(1), incarnation: Incarnation(7), sequence: 5 };
+        let proposals = vec![ForwardedProposal { id, payload: bytes::Bytes::new() }];
+        for message in [
+            PeerMessage::Read { ballot, id: RequestId(3) },
+            PeerMessage::Forward { ballot, proposals },
+        ] {
+            queue.try_send(message).expect("there is room");
+        }
+        let expected = OrderingInput::Unsent { to: NodeId(2), proposals: vec![id] };
+        assert_eq!(unsent(&mut dial), [expected]);
+        assert_eq!(unsent(&mut dial), []);
     }
 }
