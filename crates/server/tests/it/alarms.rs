@@ -40,6 +40,13 @@ async fn list(cluster: &Cluster, member: usize) -> Vec<(u64, pb::AlarmType)> {
     ask(cluster, member, AlarmAction::Get, pb::AlarmType::None).await
 }
 
+/// What is wrong besides, as that a busy machine's cluster has no leader for a moment, is left out.
+async fn alarms_in_status(cluster: &Cluster, member: usize) -> Vec<String> {
+    let status = maintenance(cluster, member).await.status(pb::StatusRequest {}).await;
+    let errors = status.expect("the server answers").into_inner().errors.into_iter();
+    errors.filter(|error| error.contains("alarm:")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alarm_raised_by_hand_stays_until_it_is_ended() {
     let mut cluster = Cluster::start(3).await;
@@ -56,8 +63,7 @@ async fn an_alarm_raised_by_hand_stays_until_it_is_ended() {
         }
         let get = pb::RangeRequest { key: "a".into(), ..pb::RangeRequest::default() };
         assert_eq!(cluster.kv(1).await.range(get).await.unwrap().into_inner().count, 1);
-        let status = maintenance(&cluster, 1).await.status(pb::StatusRequest {}).await.unwrap();
-        assert_eq!(status.into_inner().errors.len(), 1);
+        assert_eq!(alarms_in_status(&cluster, 1).await.len(), 1);
         cluster.stop_member(2).await;
         cluster.start_member(2).await;
         assert_eq!(list(&cluster, 2).await, [(5, kind)], "it outlives a restart");
