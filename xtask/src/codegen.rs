@@ -65,6 +65,7 @@ fn generate(workspace: &Workspace) -> Result<Files> {
     let descriptors = compile(workspace)?;
     tonic_prost_build::configure()
         .bytes(".")
+        .codec_path("crate::codec::MessageCodec")
         .emit_rerun_if_changed(false)
         .out_dir(scratch.path())
         .compile_fds(descriptors.clone())?;

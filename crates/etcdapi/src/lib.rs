@@ -17,6 +17,7 @@
 //! assert_eq!(ApiError::InvalidSortOption.text(), "etcdserver: invalid sort option");
 //! ```
 
+mod codec;
 mod encode;
 pub mod error;
 mod generated;
