@@ -16,6 +16,7 @@ mod directory;
 mod edge;
 mod fatal;
 mod fetcher;
+mod front;
 mod gateway;
 mod http;
 mod leases;

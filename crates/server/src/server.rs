@@ -6,10 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use quorate_etcdapi::{etcdserverpb as pb, health, v3electionpb, v3lockpb};
 use quorate_storage::Disk;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +24,7 @@ use crate::client::Client;
 use crate::config::{Config, ConfigError};
 use crate::edge::{self, Edge};
 use crate::fatal::{Alarm, Failure};
+use crate::front::Front;
 use crate::gateway;
 use crate::http;
 use crate::metrics::GrpcLayer;
@@ -115,15 +114,15 @@ impl Server {
         let node = Node::start(&config, disk, entropy, peer_listeners, alarm)
             .map_err(ServeError::Start)?;
         let (stop, stopped) = watch::channel(false);
-        let routes = routes(node.client.clone(), &config, &stopped);
+        let front = front(node.client.clone(), &config, &stopped);
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let acceptor = Acceptor { routes, connections, stopped: stopped.clone() };
+        let acceptor = Acceptor { front, connections, stopped: stopped.clone() };
         for listener in client_listeners {
             tokio::spawn(acceptor.clone().serve(listener));
         }
-        let observing = http::observing_routes(node.client.clone());
+        let observing = Front::of(http::observing_routes(node.client.clone()));
         for listener in metrics_listeners {
-            let acceptor = Acceptor { routes: observing.clone(), ..acceptor.clone() };
+            let acceptor = Acceptor { front: observing.clone(), ..acceptor.clone() };
             tokio::spawn(acceptor.serve(listener));
         }
         tokio::spawn(publish::announce(node.client.clone(), stopped));
@@ -173,7 +172,7 @@ async fn listen(urls: &[HttpUrl]) -> Result<Vec<TcpListener>, ServeError> {
     Ok(listeners)
 }
 
-fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Router {
+fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Front {
     let limit = usize::try_from(config.max_request_bytes + MESSAGE_SLACK_BYTES);
     let limit = limit.unwrap_or(usize::MAX);
     let kv = pb::kv_server::KvServer::new(KvService::new(client.clone()))
@@ -198,7 +197,7 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
     let election = v3electionpb::election_server::ElectionServer::new(ElectionService::new(lines))
         .max_decoding_message_size(limit);
     let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
-    let grpc = Routes::new(kv)
+    let grpc = Routes::new(kv.clone())
         .add_service(watch)
         .add_service(cluster)
         .add_service(maintenance)
@@ -208,20 +207,20 @@ fn routes(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> R
         .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
     let counted = GrpcLayer::new(client.metrics().grpc.clone());
-    let grpc = grpc.prepare().into_axum_router().layer(named).layer(counted);
+    let grpc = grpc.prepare().into_axum_router().layer(named).layer(counted.clone());
     let mut http = http::routes(client);
     if config.http.enable_grpc_gateway {
         let services = grpc.clone().fallback(http::not_found);
         http = http.merge(gateway::routes(services, limit));
     }
     let guarded = axum::middleware::from_fn_with_state(Edge::of(&config.http), edge::guard);
-    grpc.fallback_service(http.layer(guarded))
+    Front::with_keys(kv, &counted, grpc.fallback_service(http.layer(guarded)))
 }
 
 /// Accepts clients on one address.
 #[derive(Clone)]
 struct Acceptor {
-    routes: Router,
+    front: Front,
     connections: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -236,9 +235,9 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (routes, stopped) = (self.routes.clone(), self.stopped.clone());
+                    let (front, stopped) = (self.front.clone(), self.stopped.clone());
                     tokio::spawn(async move {
-                        serve_connection(stream, routes, stopped).await;
+                        serve_connection(stream, front, stopped).await;
                         drop(connection);
                     });
                 }
@@ -258,7 +257,7 @@ pub(crate) async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
 }
 
 /// Serves HTTP/1.1 and HTTP/2 on one connection until the client or the server ends it.
-async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve_connection(stream: TcpStream, front: Front, mut stopped: watch::Receiver<bool>) {
     // A socket that refuses this is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let mut first = [0];
@@ -277,9 +276,8 @@ async fn serve_connection(stream: TcpStream, routes: Router, mut stopped: watch:
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(u32::MAX);
-    let service = TowerToHyperService::new(routes);
     let connection =
-        builder.serve_connection(TokioIo::new(Repaired::new(stream, SILENCE_MAX)), service);
+        builder.serve_connection(TokioIo::new(Repaired::new(stream, SILENCE_MAX)), front);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -174,10 +174,11 @@ pub(crate) struct Counted<S> {
 
 type Answered = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl<S> Service<Request<Body>> for Counted<S>
+impl<S, A, B> Service<Request<A>> for Counted<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Received<A>>, Response = Response<B>, Error = Infallible>,
     S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -187,20 +188,21 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answered {
-        let Some(place) = self.metrics.places.get(request.uri().path()).copied() else {
-            return Box::pin(self.inner.call(request));
-        };
-        let call = Call::begin(self.metrics.clone(), place);
-        let metrics = self.metrics.clone();
-        let request = request.map(|inner| Body::new(Received { inner, metrics }));
-        let answered = self.inner.call(request);
+    fn call(&mut self, request: Request<A>) -> Answered {
+        let place = self.metrics.places.get(request.uri().path()).copied();
+        let call = place.map(|place| Call::begin(self.metrics.clone(), place));
+        let metrics = place.map(|_| self.metrics.clone());
+        let answered = self.inner.call(request.map(|inner| Received { inner, metrics }));
         Box::pin(async move {
-            let response = answered.await?;
-            let (head, inner) = response.into_parts();
-            let mut call = call;
-            call.look_for_status(&head.headers);
-            Ok(Response::from_parts(head, Body::new(Sent { inner, call })))
+            let (head, inner) = answered.await?.into_parts();
+            let body = match call {
+                Some(mut call) => {
+                    call.look_for_status(&head.headers);
+                    Body::new(Sent { inner, call })
+                }
+                None => Body::new(inner),
+            };
+            Ok(Response::from_parts(head, body))
         })
     }
 }
@@ -238,29 +240,32 @@ impl Drop for Call {
 }
 
 /// The body of a request, counted as it is read.
-struct Received {
-    inner: Body,
-    metrics: Arc<GrpcMetrics>,
+#[derive(Debug)]
+pub(crate) struct Received<A> {
+    inner: A,
+    /// `None` if it is for no method that is counted.
+    metrics: Option<Arc<GrpcMetrics>>,
 }
 
 /// The body of an answer, counted as it is sent. Its trailers carry the status.
-struct Sent {
-    inner: Body,
+struct Sent<B> {
+    inner: B,
     call: Call,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
-impl HttpBody for Received {
+impl<A: HttpBody<Data = Bytes> + Unpin> HttpBody for Received<A> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = A::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<A::Error> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
+            && let Some(metrics) = &self.metrics
         {
-            self.metrics.received_bytes.fetch_add(data.len() as u64, Relaxed);
+            metrics.received_bytes.fetch_add(data.len() as u64, Relaxed);
         }
         polled
     }
@@ -274,11 +279,11 @@ impl HttpBody for Received {
     }
 }
 
-impl HttpBody for Sent {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Sent<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<B::Error> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             if let Some(data) = frame.data_ref() {
