@@ -118,7 +118,17 @@ impl<E: Engine<Message: Wire>> OrderingThread<E> {
             self.take(message);
             taken += 1;
         }
+        self.wake_if_due();
         self.outlets.metrics.threads.ordering_turn.observe(taken as u64);
+    }
+
+    /// What the engine does by itself is not put off by what others want of it: under load there
+    /// may always be a message. One that came in time counts first.
+    fn wake_if_due(&mut self) {
+        let due = self.ordering.engine().deadline();
+        if due.is_some_and(|due| due <= self.clock.now()) {
+            self.feed(OrderingInput::Wake);
+        }
     }
 
     fn wait(&mut self, now: Instant) -> Option<ToOrdering<E::Message>> {
@@ -291,3 +301,6 @@ pub(crate) fn route<M>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
