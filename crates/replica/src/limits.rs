@@ -13,6 +13,9 @@ pub struct Limits {
     pub proposal_retry: Duration,
     /// Most requests of this node's clients that may wait in the ordering half.
     pub pending_max: usize,
+    /// Most bytes of writes that may be on their way to a leader elsewhere. The others wait: what
+    /// this node answers that leader goes over the same connection, and must not wait behind them.
+    pub forward_bytes_max: u64,
     /// Most bytes in the state machine's memory that its disk has not taken yet.
     pub backlog_bytes_max: u64,
 }
@@ -26,6 +29,7 @@ impl Limits {
             read_retry: election_timeout / 2,
             proposal_retry: election_timeout / 20,
             pending_max: 65_536,
+            forward_bytes_max: 8 << 20,
             backlog_bytes_max: 256 << 20,
         }
     }

@@ -116,6 +116,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             OrderingInput::Installed(meta) => self.on_installed(now, meta),
             OrderingInput::Compacted(meta) => self.engine.handle(now, Input::Compacted { meta }),
             OrderingInput::Disconnected(peer) => {
+                self.proposals.stop_counting();
                 self.engine.handle(now, Input::Disconnected { peer });
             }
             OrderingInput::Storage(state) => self.engine.handle(now, Input::Storage(state)),
@@ -322,12 +323,22 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     fn expire(&mut self, now: Instant) {
         while let Some(expired) = self.proposals.expire_next(now) {
             match expired {
-                Expired::Unattempted(ticket) => self.outbox.end(ticket, Ending::NoLeader),
+                Expired::Unattempted(ticket) => self.outbox.end(ticket, self.never_offered()),
                 Expired::Attempted(ticket) => self.end_unknown(ticket),
             }
         }
         while let Some(ticket) = self.reads.expire_next(now) {
             self.outbox.end(ticket, Ending::NoLeader);
+        }
+    }
+
+    /// Why a write was not offered to a leader in time.
+    fn never_offered(&self) -> Ending {
+        match self.leader {
+            Some(leader) if !self.has_way_to(leader) => {
+                Ending::Refused(Refusal::Overloaded { in_flight_max: self.pending_max() })
+            }
+            _ => Ending::NoLeader,
         }
     }
 
@@ -353,7 +364,9 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     /// Offers what waits to the leader: this node's engine, or the leader elsewhere.
     fn offer(&mut self, now: Instant) {
         let Some(leader) = self.leader.filter(|_| self.hold.is_none()) else { return };
-        while let Some((id, payload)) = self.proposals.attempt_next(leader) {
+        while self.has_way_to(leader)
+            && let Some((id, payload)) = self.proposals.attempt_next(leader)
+        {
             if leader.node == self.node {
                 self.engine.handle(now, Input::Propose { id, payload });
             } else {
@@ -370,6 +383,11 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
                 self.outbox.send(leader.node, PeerMessage::Read { ballot: leader, id });
             }
         }
+    }
+
+    /// Whether another write may be on its way to this leader.
+    fn has_way_to(&self, leader: Ballot) -> bool {
+        leader.node == self.node || self.proposals.attempted_bytes() < self.limits.forward_bytes_max
     }
 
     fn offer_wish(&mut self, now: Instant, leader: Ballot) {
@@ -474,7 +492,8 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     }
 
     fn has_held(&self) -> bool {
-        self.proposals.has_waiting() || self.reads.has_fresh()
+        let has_way = self.engine.leader().is_none_or(|leader| self.has_way_to(leader));
+        has_way && self.proposals.has_waiting() || self.reads.has_fresh()
     }
 
     /// Whether another drain would get something done at once.

@@ -21,6 +21,10 @@ pub(crate) struct Proposals {
     waiting: VecDeque<Ticket>,
     /// Attempts under way, by sequence number.
     attempts: BTreeMap<u64, Attempt>,
+    /// The bytes of those above [`Proposals::uncounted`].
+    attempted_bytes: u64,
+    /// What was attempted up to this sequence number does not count any more: it may be lost.
+    uncounted: u64,
     /// Arrival order; all requests have the same timeout, so this is deadline order too.
     deadlines: VecDeque<(Instant, Ticket)>,
 }
@@ -35,6 +39,7 @@ struct Request {
 struct Attempt {
     ticket: Ticket,
     under: Ballot,
+    bytes: u64,
 }
 
 /// A write whose deadline has passed.
@@ -57,6 +62,8 @@ impl Proposals {
             requests: BTreeMap::new(),
             waiting: VecDeque::new(),
             attempts: BTreeMap::new(),
+            attempted_bytes: 0,
+            uncounted: first_sequence,
             deadlines: VecDeque::new(),
         }
     }
@@ -90,7 +97,9 @@ impl Proposals {
             let sequence = self.next_sequence;
             request.sequence = Some(sequence);
             let payload = request.payload.clone();
-            self.attempts.insert(sequence, Attempt { ticket, under });
+            let bytes = payload.len() as u64;
+            self.attempts.insert(sequence, Attempt { ticket, under, bytes });
+            self.attempted_bytes += bytes;
             return Some((self.id_of(sequence), payload));
         }
     }
@@ -150,12 +159,32 @@ impl Proposals {
         if !self.is_own(id) {
             return None;
         }
-        self.attempts.remove(&id.sequence).map(|attempt| attempt.ticket)
+        self.remove_attempt(id.sequence).map(|attempt| attempt.ticket)
+    }
+
+    fn remove_attempt(&mut self, sequence: u64) -> Option<Attempt> {
+        let attempt = self.attempts.remove(&sequence)?;
+        if self.uncounted < sequence {
+            self.attempted_bytes -= attempt.bytes;
+        }
+        Some(attempt)
+    }
+
+    /// The bytes of attempts under way, as far as they are not taken to be lost.
+    pub(crate) fn attempted_bytes(&self) -> u64 {
+        self.attempted_bytes
+    }
+
+    /// What is under way may be lost on its way: it does not count any more, and stays.
+    pub(crate) fn stop_counting(&mut self) {
+        self.uncounted = self.next_sequence;
+        self.attempted_bytes = 0;
     }
 
     /// Ends every write with an attempt under way: its fate can no longer be observed here.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Ticket> {
         let attempts = core::mem::take(&mut self.attempts);
+        self.attempted_bytes = 0;
         let tickets: Vec<Ticket> = attempts.into_values().map(|attempt| attempt.ticket).collect();
         for ticket in &tickets {
             self.requests.remove(ticket);
@@ -180,7 +209,7 @@ impl Proposals {
             let Some(sequence) = sequence else {
                 return Some(Expired::Unattempted(ticket));
             };
-            self.attempts.remove(&sequence);
+            self.remove_attempt(sequence);
             return Some(Expired::Attempted(ticket));
         }
     }
@@ -274,6 +303,28 @@ mod tests {
         assert_eq!((proposals.expire_next(at(99)), proposals.len()), (None, 0));
         assert_eq!(proposals.settle(first), None, "nobody waits any more");
         assert!(proposals.attempt_next(ballot(1)).is_none(), "nobody waits any more");
+    }
+
+    #[test]
+    fn the_bytes_of_attempts_count_until_these_end_or_may_be_lost() {
+        let mut proposals = Proposals::new(NodeId(1), Incarnation(7), 0);
+        for ticket in 0..6 {
+            proposals.admit(Ticket(ticket), Bytes::from_static(b"four"), at(10));
+        }
+        let ids = [(); 3].map(|()| attempt(&mut proposals, 1));
+        assert_eq!(proposals.attempted_bytes(), 12);
+        proposals.settle(ids[0]);
+        proposals.retry(ids[1]);
+        assert_eq!(proposals.attempted_bytes(), 4);
+        proposals.stop_counting();
+        let later = attempt(&mut proposals, 1);
+        assert_eq!(proposals.attempted_bytes(), 4);
+        assert!(proposals.settle(ids[2]).is_some(), "it stays");
+        assert_eq!(proposals.attempted_bytes(), 4);
+        proposals.settle(later);
+        attempt(&mut proposals, 1);
+        while proposals.expire_next(at(10)).is_some() {}
+        assert_eq!(proposals.attempted_bytes(), 0);
     }
 
     #[test]
