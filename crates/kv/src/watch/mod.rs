@@ -89,6 +89,9 @@ struct Progress {
     is_quiet: bool,
 }
 
+/// What may wait for a stream's client however many streams there are.
+const OUTBOX_BYTES_MIN: usize = 16 << 10;
+
 /// Changes that wait to be handed to the watches they match.
 type Matched = BTreeMap<Name, Vec<Arc<Change>>>;
 
@@ -192,19 +195,31 @@ impl<R: Rules> Watches<R> {
 
     /// What a stream's client is told next, about as many bytes of it; nothing if there is none.
     pub fn take(&mut self, stream: StreamId, bytes_max: usize) -> Vec<WatchResponse> {
+        let (share, outbox_bytes_max) = (self.outbox_share(), self.outbox_bytes_max());
         let Some(open) = self.streams.get_mut(&stream) else { return Vec::new() };
-        let taken = open.take(bytes_max);
+        let taken = open.take(bytes_max.min(share));
         if open.is_empty() {
             self.ready.remove(&stream);
         } else {
             self.ready.insert(stream);
         }
-        if open.bytes() <= self.limits.outbox_bytes_max / 2 {
+        if open.bytes() <= outbox_bytes_max / 2 {
             for watch in open.unstick() {
                 self.go_on((stream, watch));
             }
         }
         taken
+    }
+
+    /// Bytes that may wait for one stream's client.
+    fn outbox_bytes_max(&self) -> usize {
+        self.limits.outbox_bytes_max.min(self.outbox_share())
+    }
+
+    /// One stream's part of what may wait for all clients.
+    fn outbox_share(&self) -> usize {
+        let share = self.limits.outboxes_bytes_max / self.streams.len().max(1);
+        share.max(OUTBOX_BYTES_MIN)
     }
 
     /// When [`Watches::on_time`] is to be called next.

@@ -144,8 +144,9 @@ impl<R: Rules> Watches<R> {
     /// Tells one watch its changes, or leaves its cursor before them if its client is behind.
     fn deliver(&mut self, name: Name, changes: Vec<Arc<Change>>, revision: i64) {
         let (stream, id) = name;
+        let outbox_bytes_max = self.outbox_bytes_max();
         let open = self.streams.get_mut(&stream).expect("a watch is on an open stream");
-        if self.limits.outbox_bytes_max <= open.bytes() {
+        if outbox_bytes_max <= open.bytes() {
             if self.rules.breaks(Rule::WatchDropsWhenSlow) {
                 return;
             }

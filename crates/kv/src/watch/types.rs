@@ -150,6 +150,9 @@ pub struct WatchLimits {
     /// Bytes that may wait for a stream's client before its watches fall behind; one response may
     /// go over it.
     pub outbox_bytes_max: usize,
+    /// Bytes that may wait for all clients together. Streams share it alike: the more there are,
+    /// the sooner the watches of each fall behind, down to 16 KiB.
+    pub outboxes_bytes_max: usize,
     /// A response of more bytes is cut, where the watch allows it.
     pub fragment_bytes_max: usize,
     /// How long a watch stays quiet before it is told its progress, if it wants that.
@@ -157,12 +160,13 @@ pub struct WatchLimits {
 }
 
 impl Default for WatchLimits {
-    /// A hundred thousand watches, 4 MiB in waiting, etcd's 2 MiB of a response (1.5 MiB of
-    /// request and half a MiB) and 10 minutes.
+    /// A hundred thousand watches, 4 MiB in waiting and 256 MiB of all streams, etcd's 2 MiB of a
+    /// response (1.5 MiB of request and half a MiB) and 10 minutes.
     fn default() -> Self {
         Self {
             watches_max: 100_000,
             outbox_bytes_max: 4 << 20,
+            outboxes_bytes_max: 256 << 20,
             fragment_bytes_max: 2 << 20,
             progress_interval_micros: 600_000_000,
         }

@@ -367,6 +367,26 @@ fn a_slow_client_stops_its_own_watches_only_and_misses_nothing() {
 }
 
 #[test]
+fn the_more_streams_there_are_the_less_is_kept_for_each() {
+    let limits = WatchLimits { outboxes_bytes_max: 128 << 10, ..WatchLimits::default() };
+    let mut world = World::with(limits, Strict);
+    world.watch(ONE, &on("k", ""));
+    world.watch(TWO, &on("k", ""));
+    let value: &'static str = "v".repeat(4 << 10).leak();
+    for _ in 0..40 {
+        world.put("k", value);
+    }
+    let kept = changes(&world.told(ONE)).len();
+    assert!((15..=17).contains(&kept), "{kept} of 4 KiB were kept, in half of 128 KiB");
+    for _ in 0..100 {
+        world.catch_up();
+        world.told(ONE);
+    }
+    world.put("k", "last");
+    assert_eq!(changes(&world.told(ONE)).len(), 1, "it has caught up");
+}
+
+#[test]
 fn a_slow_client_falls_off_the_compacted_end() {
     let limits = WatchLimits { outbox_bytes_max: 1, ..WatchLimits::default() };
     let mut world = World::with(limits, Strict);

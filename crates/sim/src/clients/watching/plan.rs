@@ -57,6 +57,7 @@ impl WatchPlan {
             limits: WatchLimits {
                 watches_max: sized(5, &[3, usual.watches_max, usual.watches_max]),
                 outbox_bytes_max: sized(6, &[1, 300, 2_000, usual.outbox_bytes_max]),
+                outboxes_bytes_max: usual.outboxes_bytes_max,
                 fragment_bytes_max: sized(7, &[1, 200, usual.fragment_bytes_max]),
                 progress_interval_micros: draws.between(SITE, [8], 50_000, 3_000_000),
             },
