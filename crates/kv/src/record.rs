@@ -90,6 +90,13 @@ pub struct KeyValue {
     pub lease: LeaseId,
 }
 
+impl KeyValue {
+    /// The bytes of its key and value.
+    pub fn bytes(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+}
+
 /// Everything beside the records that a store needs to go on exactly where it stood.
 ///
 /// Stored in the same atomic commit as the records it speaks of: the map holds every record

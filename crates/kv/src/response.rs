@@ -154,3 +154,54 @@ pub struct LeaseList {
     /// Their ids, the one that is over first at the front; by id among equals.
     pub ids: Vec<LeaseId>,
 }
+
+impl Response {
+    /// The bytes of the keys and values that it holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Put(put) => put.bytes(),
+            Self::DeleteRange(delete) => delete.bytes(),
+            Self::Txn(txn) => txn.bytes(),
+            Self::Compact(_)
+            | Self::SetQuota
+            | Self::Publish
+            | Self::Advance
+            | Self::Alarm(_)
+            | Self::LeaseGrant(_)
+            | Self::LeaseRevoke(_)
+            | Self::LeaseRenew(_) => 0,
+        }
+    }
+}
+
+impl RangeResponse {
+    /// The bytes of the keys and values that it holds.
+    pub fn bytes(&self) -> usize {
+        self.kvs.iter().map(KeyValue::bytes).sum()
+    }
+}
+
+impl PutResponse {
+    fn bytes(&self) -> usize {
+        self.prev_kv.as_ref().map_or(0, KeyValue::bytes)
+    }
+}
+
+impl DeleteRangeResponse {
+    fn bytes(&self) -> usize {
+        self.prev_kvs.iter().map(KeyValue::bytes).sum()
+    }
+}
+
+impl TxnResponse {
+    /// The bytes of the keys and values that it holds, those of transactions within included.
+    pub fn bytes(&self) -> usize {
+        let bytes_of = |response: &ResponseOp| match response {
+            ResponseOp::Range(range) => range.bytes(),
+            ResponseOp::Put(put) => put.bytes(),
+            ResponseOp::DeleteRange(delete) => delete.bytes(),
+            ResponseOp::Txn(txn) => txn.bytes(),
+        };
+        self.responses.iter().map(bytes_of).sum()
+    }
+}

@@ -458,7 +458,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
 
     /// When to look again if nothing else happens before.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        if self.reading.has_slices() || self.has_compaction_work || self.watches.is_behind() {
+        let has_reads = self.reading.has_slices() || self.reading.has_ready(self.applied());
+        if has_reads || self.has_compaction_work || self.watches.is_behind() {
             return Some(now);
         }
         let commit =

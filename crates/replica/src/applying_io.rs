@@ -21,6 +21,24 @@ pub enum Answer {
     KeptAlive(KeptAlive),
     /// The read waited too long for the state machine to come this far.
     Behind,
+    /// The ranges under way have found as much as they may hold: ask again later, or for less.
+    Overloaded,
+}
+
+impl Answer {
+    /// The bytes of keys and values that it holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Command(Ok(response)) => response.bytes(),
+            Self::Read(Ok(ReadResponse::Range(range))) => range.bytes(),
+            Self::Read(Ok(ReadResponse::Txn(txn))) => txn.bytes(),
+            Self::Read(_)
+            | Self::Command(Err(_))
+            | Self::KeptAlive(_)
+            | Self::Behind
+            | Self::Overloaded => 0,
+        }
+    }
 }
 
 /// What the applying half tells the ordering half.

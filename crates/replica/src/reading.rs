@@ -96,6 +96,26 @@ pub(crate) struct Reading {
     deadlines: VecDeque<(Instant, (Index, Ticket))>,
     /// Reads too large for one go, served in turn.
     slices: VecDeque<(Ticket, Slice)>,
+    /// The bytes that these have found.
+    found: usize,
+    bounds: Bounds,
+}
+
+/// What reads may hold.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Most bytes that all ranges under way have found. One that finds more is not answered, so
+    /// this is the most that one answer holds, too.
+    found_bytes_max: usize,
+    /// Once the answers of one turn hold so much, the others wait for the next: new entries come
+    /// first.
+    turn_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { found_bytes_max: 256 << 20, turn_bytes: 16 << 20 }
+    }
 }
 
 /// A read under way, at one revision.
@@ -103,6 +123,24 @@ pub(crate) struct Reading {
 enum Slice {
     Range(Box<RangeRequest>, RangeTask),
     Hash(i64, HashTask),
+}
+
+impl Slice {
+    /// The bytes that it has found.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Range(_, task) => task.bytes(),
+            Self::Hash(..) => 0,
+        }
+    }
+
+    /// Gives up what it holds.
+    fn end<R: quorate_kv::Rules>(self, store: &mut Store<R>) {
+        match self {
+            Self::Range(_, task) => store.end_range(task),
+            Self::Hash(_, task) => store.end_hash(task),
+        }
+    }
 }
 
 impl Reading {
@@ -121,6 +159,11 @@ impl Reading {
         self.deadlines.push_back((deadline, (at, ticket)));
     }
 
+    /// Whether a read waits that could be answered.
+    pub(crate) fn has_ready(&self, applied: Index) -> bool {
+        self.waiting.first_key_value().is_some_and(|((at, _), _)| *at <= applied)
+    }
+
     /// Whether a read is under way.
     pub(crate) fn has_slices(&self) -> bool {
         !self.slices.is_empty()
@@ -134,6 +177,7 @@ impl Reading {
 
     /// The state machine was replaced by a newer one: reads under way begin anew there.
     pub(crate) fn restart(&mut self) {
+        self.found = 0;
         for (ticket, slice) in core::mem::take(&mut self.slices) {
             let request = match slice {
                 Slice::Range(request, _) => ReadRequest::Range(*request),
@@ -143,7 +187,7 @@ impl Reading {
         }
     }
 
-    /// Serves what can be served, with at most `slice` records of large reads.
+    /// Serves what can be served in one turn, with at most `slice` records of a large read.
     pub(crate) fn serve<R: quorate_kv::Rules, N: Rules>(
         &mut self,
         moment: Moment<'_>,
@@ -154,8 +198,12 @@ impl Reading {
         let mut answers = Vec::new();
         let is_hasty = rules.breaks(Rule::ReadBeforeApplied);
         let applied = if is_hasty { Index(u64::MAX) } else { moment.applied };
-        while let Some((ticket, request)) = self.next_ready(applied) {
+        let mut bytes = 0;
+        while bytes < self.bounds.turn_bytes
+            && let Some((ticket, request)) = self.next_ready(applied)
+        {
             if let Some(answer) = self.begin(ticket, request, moment, store)? {
+                bytes += answer.bytes();
                 answers.push((ticket, answer));
             }
         }
@@ -220,18 +268,34 @@ impl Reading {
         store: &mut Store<R>,
         slice: usize,
     ) -> Result<Vec<(Ticket, Answer)>, Damage> {
-        let mut answers = Vec::new();
+        let (mut answers, mut bytes) = (Vec::new(), 0);
         for _ in 0..self.slices.len() {
+            if self.bounds.turn_bytes <= bytes {
+                break;
+            }
             let Some((ticket, under_way)) = self.slices.pop_front() else { break };
+            self.found -= under_way.bytes();
             match step_one(store, under_way, slice)? {
-                Ok(answer) => answers.push((ticket, answer)),
+                Ok(answer) => {
+                    bytes += answer.bytes();
+                    answers.push((ticket, answer));
+                }
+                Err(under_way) if self.has_no_room(&under_way) => {
+                    under_way.end(store);
+                    answers.push((ticket, Answer::Overloaded));
+                }
                 Err(under_way) => {
+                    self.found += under_way.bytes();
                     self.slices.push_back((ticket, under_way));
                     break;
                 }
             }
         }
         Ok(answers)
+    }
+
+    fn has_no_room(&self, under_way: &Slice) -> bool {
+        self.bounds.found_bytes_max < self.found + under_way.bytes()
     }
 
     fn expire(&mut self, now: Instant) -> Vec<(Ticket, Answer)> {
@@ -300,3 +364,6 @@ fn step_one<R: quorate_kv::Rules>(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ impl Client {
         action: AlarmAction,
         alarm: Alarm,
     ) -> Result<(i64, Option<Alarm>), ApiError> {
-        match self.write(&Command::Alarm(AlarmRequest { action, alarm })).await? {
+        match self.write(Command::Alarm(AlarmRequest { action, alarm })).await? {
             Response::Alarm(response) => Ok((response.revision, response.alarm)),
             other => unreachable!("to an alarm: {other:?}"),
         }

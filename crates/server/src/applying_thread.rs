@@ -1,14 +1,16 @@
 //! The thread that applies: committed entries in, answers out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_codec::Wire;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{Entry, Index, Meta};
-use quorate_kv::{Damage, Strict};
+use quorate_kv::{Damage, Store, Strict};
 use quorate_replica::{
-    Answer, Applying, ApplyingEffects, Note, OrderingInput, ReadRequest, ReadResponse, Waiters,
+    Answer, Applying, ApplyingEffects, Ending, Note, OrderingInput, ReadRequest, ReadResponse,
+    Waiters,
 };
 
 use crate::backup;
@@ -18,7 +20,8 @@ use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::queue::{Nothing, Receiver, Sender};
 use crate::range_stream;
-use crate::waiter::{Figures, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
+use crate::room::Room;
+use crate::waiter::{End, Figures, Held, ToApplying, ToOrdering, ToStore, Waiter, Waiting};
 use crate::watching::Streams;
 
 /// Most messages taken between two looks at what follows from them.
@@ -27,6 +30,18 @@ const BATCH_MAX: usize = 1024;
 /// Most bytes of entries that are applied before the ordering thread is woken to learn of it: few,
 /// beside what it may have delivered and not seen applied.
 const UNTOLD_BYTES_MAX: u64 = 1 << 20;
+
+/// What answers hold at most that their clients were not sent yet, in KiB: as much as the ranges
+/// that are being read, each of which may become one answer.
+pub(crate) const ANSWERS_KIB_MAX: usize = 256 << 10;
+
+/// Most bytes that are applied and not on the state machine's disk before no more is applied. A
+/// leader takes no writes long before ([`quorate_replica::Limits::backlog_bytes_max`]); a member
+/// whose own disk alone is slow comes here, and lags.
+const BACKLOG_BYTES_MAX: u64 = 384 << 20;
+
+/// Answers of less are not counted: all requests together bound those.
+const HELD_BYTES_MIN: usize = 4 << 10;
 
 /// Applying that takes longer is counted as slow, as in etcd.
 const APPLY_SLOW: Duration = Duration::from_millis(100);
@@ -43,10 +58,20 @@ pub(crate) struct ApplyingThread<M> {
     /// How long a released read may wait for its position.
     pub(crate) read_timeout: Duration,
     pub(crate) waiting: Waiting<Waiter>,
+    /// Room for answers on their way to clients.
+    pub(crate) answers: Room,
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) lag: Lag,
+}
+
+/// How far the halves are apart.
+#[derive(Default)]
+pub(crate) struct Lag {
+    /// Committed entries for which the state machine's disk is too slow.
+    unapplied: VecDeque<Vec<(Entry, Waiters<Waiter>)>>,
     /// Bytes of entries applied since the ordering thread was last woken.
-    pub(crate) untold_bytes: u64,
+    untold_bytes: u64,
 }
 
 /// Whether the thread goes on.
@@ -100,7 +125,10 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
     fn take(&mut self, message: ToApplying) -> Result<Flow, Damage> {
         let now = self.clock.now();
         match message {
-            ToApplying::Committed(entries) => self.apply(entries)?,
+            ToApplying::Committed(entries) => {
+                self.lag.unapplied.push_back(entries);
+                self.apply_what_fits()?;
+            }
             ToApplying::Read { request, waiter, at } => self.read(request, waiter, at),
             ToApplying::Snapshot { from, message, permit } => {
                 self.applying.on_message(now, from, message)?;
@@ -108,8 +136,11 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
             }
             ToApplying::SnapshotNeeded(needed) => self.applying.on_snapshot_needed(now, needed),
             ToApplying::Install(meta) => self.install(meta),
-            ToApplying::Installed(store, meta) => self.applying.install(*store, meta),
-            ToApplying::Committing(id) => self.applying.on_committed(id),
+            ToApplying::Installed(store, meta) => self.installed(*store, meta),
+            ToApplying::Committing(id) => {
+                self.applying.on_committed(id);
+                self.apply_what_fits()?;
+            }
             ToApplying::Staged(result) => self.applying.on_staged(now, result),
             ToApplying::Watches(message) => {
                 self.streams.take(now, message, &mut self.applying)?;
@@ -125,11 +156,22 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
         Ok(Flow::Continue)
     }
 
+    /// Applies what the state machine's disk keeps up with. The rest waits: the ordering half hands
+    /// over no more than a bound beyond what was applied.
+    fn apply_what_fits(&mut self) -> Result<(), Damage> {
+        while self.applying.store().uncommitted_bytes() < BACKLOG_BYTES_MAX
+            && let Some(entries) = self.lag.unapplied.pop_front()
+        {
+            self.apply(entries)?;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, entries: Vec<(Entry, Waiters<Waiter>)>) -> Result<(), Damage> {
         let now = self.clock.now();
         let count = entries.len() as u64;
         for (entry, waiters) in entries {
-            self.untold_bytes += entry.cost();
+            self.lag.untold_bytes += entry.cost();
             let tickets = waiters.map(|waiter| self.waiting.admit(waiter));
             self.applying.apply(now, &entry, tickets)?;
         }
@@ -153,6 +195,16 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
     fn install(&mut self, meta: Meta) {
         self.applying.prepare_install();
         self.to_store(ToStore::Activate(meta));
+    }
+
+    /// What was handed over before the snapshot lies within it, and what became of each command
+    /// there is not told.
+    fn installed(&mut self, store: Store<Strict>, meta: Meta) {
+        for (_, waiters) in std::mem::take(&mut self.lag.unapplied).into_iter().flatten() {
+            // The client may have gone.
+            waiters.map(|waiter| drop(waiter.send(Err(Ending::Unknown))));
+        }
+        self.applying.install(store, meta);
     }
 
     fn figures(&mut self) -> Figures {
@@ -180,8 +232,9 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
             if let Answer::Read(Ok(ReadResponse::Range(_))) = answer {
                 self.metrics.requests.ranges.increment();
             }
+            let end = self.hold(answer);
             // The client may have gone.
-            let _ = self.waiting.take(ticket).send(Ok(answer));
+            let _ = self.waiting.take(ticket).send(end);
         }
         for stream in effects.watched {
             self.streams.hand_out(stream, &mut self.applying);
@@ -198,6 +251,21 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
         }
     }
 
+    /// Makes room for an answer until its client was sent it. Without room it is not sent: then a
+    /// read has not been served, and what became of a command is not told.
+    fn hold(&self, answer: Answer) -> End {
+        let bytes = answer.bytes();
+        if bytes < HELD_BYTES_MIN {
+            return Ok(Held { answer, share: None });
+        }
+        let mut share = self.answers.share();
+        match (share.fit(bytes), &answer) {
+            (Ok(()), _) => Ok(Held { answer, share: Some(share) }),
+            (Err(_), Answer::Command(_)) => Err(Ending::Unknown),
+            (Err(_), _) => Ok(Held { answer: Answer::Overloaded, share: None }),
+        }
+    }
+
     /// That entries are applied is no reason to wake the ordering thread: it learns of it when it
     /// wakes for another one, and long before it would hold back what it has to deliver.
     fn tell(&mut self, notes: Vec<Note>) {
@@ -207,8 +275,8 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
             // The ordering thread is gone only when the node stops.
             let _ = self.ordering.leave(input_of(note).into());
         }
-        if is_urgent || UNTOLD_BYTES_MAX <= self.untold_bytes {
-            self.untold_bytes = 0;
+        if is_urgent || UNTOLD_BYTES_MAX <= self.lag.untold_bytes {
+            self.lag.untold_bytes = 0;
             self.ordering.wake();
         }
     }

@@ -10,8 +10,7 @@ use quorate_consensus::{Index, Members, NodeId, Refusal, Status, TransferError};
 use quorate_etcdapi::Responder;
 use quorate_etcdapi::error::ApiError;
 use quorate_kv::{
-    Command, CommandError, LeaseId, RangeRequest, Response, StreamId, TxnRequest, TxnResponse,
-    validate,
+    Command, LeaseId, RangeRequest, Response, StreamId, TxnRequest, TxnResponse, validate,
 };
 use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadResponse};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -23,7 +22,7 @@ use crate::metrics::{Cause, Metrics};
 use crate::ordering_thread::Shared;
 use crate::queue::Sender;
 use crate::range_stream::RangeStream;
-use crate::waiter::{Ask, End, Figures, Order, ToApplying};
+use crate::waiter::{Ask, End, Figures, Held, Order, ToApplying};
 use crate::watching::WatchClient;
 
 /// Most bytes of a command: every message that carries one fits its frame.
@@ -32,11 +31,12 @@ const COMMAND_BYTES_MAX: usize = quorate_codec::COMMAND_BYTES_MAX;
 /// Most requests of clients that this member works on at a time.
 const REQUESTS_MAX: usize = 65_536;
 
-/// Most bytes of clients' writes that this member holds at a time, in KiB.
-const WRITES_KIB_MAX: usize = 256 << 10;
-
 /// Most snapshots that clients take at a time.
 const BACKUPS_MAX: usize = 4;
+
+/// Most ranges that are streamed at a time: each may hold some MiB that its client does not take,
+/// and holds a revision.
+const RANGE_STREAMS_MAX: usize = 64;
 
 /// How long a question to one of this member's own threads may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ struct Inner {
     shared: Arc<Shared>,
     requests: Arc<Semaphore>,
     backups: Arc<Semaphore>,
-    writes_kib: Arc<Semaphore>,
+    range_streams: Arc<Semaphore>,
     cluster: ClusterId,
     node: NodeId,
     config: Config,
@@ -90,7 +90,7 @@ impl Client {
             shared,
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
-            writes_kib: Arc::new(Semaphore::new(WRITES_KIB_MAX)),
+            range_streams: Arc::new(Semaphore::new(RANGE_STREAMS_MAX)),
             cluster: config.cluster_id(),
             node: config.node(),
             config: config.clone(),
@@ -147,44 +147,61 @@ impl Client {
         }
     }
 
+    /// Has a command applied. For small answers: their room is given back.
+    pub(crate) async fn write(&self, command: Command) -> Result<Response, ApiError> {
+        Ok(self.write_held(command).await?.answer)
+    }
+
     /// Has a command applied.
-    pub(crate) async fn write(&self, command: &Command) -> Result<Response, ApiError> {
-        let bytes = encode_command(command);
+    pub(crate) async fn write_held(&self, command: Command) -> Result<Held<Response>, ApiError> {
+        let _permit = self.admit()?;
+        let bytes = encode_command(&command);
+        // Its bytes are held while it waits: once is enough.
+        drop(command);
         if COMMAND_BYTES_MAX < bytes.len() {
             return Err(ApiError::RequestTooLarge);
         }
-        let _permits = self.admit(bytes.len())?;
         let metrics = &self.inner.metrics.requests;
         let _pending = metrics.begin_write();
         let answered = self.order(|waiter| Ask::Write { command: bytes, waiter }).await;
-        match answered.inspect_err(|_| metrics.writes_failed.increment())? {
-            Answer::Command(result) => result.map_err(ApiError::from),
+        let Held { answer, share } = answered.inspect_err(|_| metrics.writes_failed.increment())?;
+        match answer {
+            Answer::Command(result) => Ok(Held { answer: result?, share }),
             answer => unreachable!("to a command: {answer:?}"),
         }
     }
 
     /// Has a command applied that no client's request was checked for yet.
-    pub(crate) async fn write_valid(&self, command: &Command) -> Result<Response, ApiError> {
-        validate(command, &self.inner.config.limits())?;
+    pub(crate) async fn write_valid(&self, command: Command) -> Result<Response, ApiError> {
+        validate(&command, &self.inner.config.limits())?;
         self.write(command).await
     }
 
     /// Has a transaction of this member's own making applied.
     pub(crate) async fn transact(&self, txn: TxnRequest) -> Result<TxnResponse, ApiError> {
-        match self.write_valid(&Command::Txn(txn)).await? {
+        match self.write_valid(Command::Txn(txn)).await? {
             Response::Txn(response) => Ok(response),
             other => unreachable!("to a transaction: {other:?}"),
         }
     }
 
-    /// Has a read answered.
+    /// Has a read answered. For small answers: their room is given back.
     pub(crate) async fn read(
         &self,
         request: ReadRequest,
         freshness: Freshness,
     ) -> Result<ReadResponse, ApiError> {
-        let _permits = self.admit(0)?;
-        let answer = match freshness {
+        Ok(self.read_held(request, freshness).await?.answer)
+    }
+
+    /// Has a read answered.
+    pub(crate) async fn read_held(
+        &self,
+        request: ReadRequest,
+        freshness: Freshness,
+    ) -> Result<Held<ReadResponse>, ApiError> {
+        let _permit = self.admit()?;
+        let Held { answer, share } = match freshness {
             Freshness::Linearizable => {
                 let answered = self.order(|waiter| Ask::Read { request, waiter }).await;
                 answered.inspect_err(|_| self.inner.metrics.requests.reads_failed.increment())?
@@ -192,10 +209,14 @@ impl Client {
             Freshness::Local => self.ask_locally(request).await?,
         };
         match answer {
-            Answer::Read(result) => result.map_err(|error: CommandError| error.into()),
+            Answer::Read(result) => Ok(Held { answer: result?, share }),
             Answer::Behind => {
                 self.inner.metrics.requests.on_unanswered(Cause::Behind);
                 Err(ApiError::TimeoutWaitingForApply)
+            }
+            Answer::Overloaded => {
+                self.inner.metrics.requests.on_unanswered(Cause::Overloaded);
+                Err(ApiError::TooManyRequests)
             }
             answer => unreachable!("to a read: {answer:?}"),
         }
@@ -214,8 +235,8 @@ impl Client {
                 (answer, _) => unreachable!("to a keep-alive: {answer:?}"),
             }
         }
-        let _permits = self.admit(0)?;
-        match self.order(|waiter| Ask::Renew { lease, waiter }).await? {
+        let _permit = self.admit()?;
+        match self.order(|waiter| Ask::Renew { lease, waiter }).await?.answer {
             Answer::KeptAlive(kept) => Ok(kept),
             answer => unreachable!("to a renewal: {answer:?}"),
         }
@@ -223,7 +244,7 @@ impl Client {
 
     /// Moves leadership to another member.
     pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), ApiError> {
-        let _permits = self.admit(0)?;
+        let _permit = self.admit()?;
         let (waiter, ended) = oneshot::channel();
         self.inner.ordering.ask(Ask::Transfer { to, waiter });
         match ended.await.map_err(|_| ApiError::Stopped)? {
@@ -234,14 +255,13 @@ impl Client {
                 TransferError::TimedOut => ApiError::LeaderTransferTimeout,
             }),
             Err(ending) => Err(error_of(ending)),
-            Ok(answer) => unreachable!("to a transfer: {answer:?}"),
+            Ok(held) => unreachable!("to a transfer: {held:?}"),
         }
     }
 
     /// Room for a stream, which counts as one request for as long as it is open.
     pub(crate) fn admit_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let [permit, _] = self.admit(0)?;
-        Ok(permit)
+        self.admit()
     }
 
     /// Opens a stream of watches, which counts as one request for as long as it is open.
@@ -251,19 +271,20 @@ impl Client {
         Ok(WatchClient::open(stream, self.inner.applying.clone(), permit))
     }
 
-    /// Begins to stream a range, which counts as one request until it ends.
+    /// Begins to stream a range, one of few at a time.
     pub(crate) async fn begin_range(&self, request: RangeRequest) -> Result<RangeStream, ApiError> {
         if !request.serializable {
             self.read(ReadRequest::Revision, Freshness::Linearizable).await?;
         }
-        let [permit, _] = self.admit(0)?;
+        let permit = self.inner.range_streams.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| self.refuse())?;
         RangeStream::begin(self.inner.applying.clone(), request, permit).await
     }
 
     /// Begins a snapshot for a client, one of few at a time: each holds compaction back.
     pub(crate) async fn begin_backup(&self) -> Result<Backup, ApiError> {
         let permit = self.inner.backups.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| ApiError::TooManyRequests)?;
+        let permit = permit.map_err(|_| self.refuse())?;
         let backup = Backup::begin(self.inner.applying.clone(), permit).await;
         backup.map_err(|BackupLost| ApiError::Stopped)
     }
@@ -300,7 +321,7 @@ impl Client {
     async fn order(
         &self,
         ask: impl FnOnce(oneshot::Sender<End>) -> Ask,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<Held<Answer>, ApiError> {
         let (waiter, ended) = oneshot::channel();
         self.inner.ordering.ask(ask(waiter));
         let ended = ended.await.map_err(|_| ApiError::Stopped)?;
@@ -310,7 +331,7 @@ impl Client {
         ended.map_err(error_of)
     }
 
-    async fn ask_locally(&self, request: ReadRequest) -> Result<Answer, ApiError> {
+    async fn ask_locally(&self, request: ReadRequest) -> Result<Held<Answer>, ApiError> {
         let (waiter, ended) = oneshot::channel();
         let message = ToApplying::Read { request, waiter, at: Index::ZERO };
         let _ = self.inner.applying.send(message);
@@ -318,15 +339,13 @@ impl Client {
     }
 
     /// Room for one more request, or a definite refusal.
-    fn admit(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
-        let kib = u32::try_from(bytes >> 10).map_err(|_| ApiError::RequestTooLarge)?;
-        let full = |_| {
-            self.inner.metrics.requests.on_unanswered(Cause::Busy);
-            ApiError::TooManyRequests
-        };
-        let request = self.inner.requests.clone().try_acquire_owned().map_err(full)?;
-        let room = self.inner.writes_kib.clone().try_acquire_many_owned(kib).map_err(full)?;
-        Ok([request, room])
+    fn admit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.inner.requests.clone().try_acquire_owned().map_err(|_| self.refuse())
+    }
+
+    fn refuse(&self) -> ApiError {
+        self.inner.metrics.requests.on_unanswered(Cause::Busy);
+        ApiError::TooManyRequests
     }
 }
 

@@ -71,7 +71,7 @@ impl Client {
 
     async fn grant_as(&self, id: LeaseId, ttl: LeaseTtl) -> Result<LeaseGrantResponse, ApiError> {
         let grant = Command::LeaseGrant(LeaseGrantRequest { id, ttl });
-        match self.write(&grant).await? {
+        match self.write(grant).await? {
             Response::LeaseGrant(response) => Ok(response),
             other => unreachable!("to a grant: {other:?}"),
         }
@@ -79,7 +79,7 @@ impl Client {
 
     /// Ends a lease, and deletes the keys attached to it.
     pub(crate) async fn revoke(&self, id: LeaseId) -> Result<LeaseRevokeResponse, ApiError> {
-        match self.write(&Command::LeaseRevoke(LeaseRevokeRequest { id })).await? {
+        match self.write(Command::LeaseRevoke(LeaseRevokeRequest { id })).await? {
             Response::LeaseRevoke(response) => Ok(response),
             other => unreachable!("to a revocation: {other:?}"),
         }

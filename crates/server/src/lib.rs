@@ -4,6 +4,7 @@
 //! serves clients and peers. See ARCHITECTURE.md for a write followed through them.
 
 mod about;
+mod admission;
 mod alarms;
 mod api;
 mod applying_thread;
@@ -31,6 +32,7 @@ mod publish;
 mod queue;
 mod range_stream;
 mod restore;
+mod room;
 mod server;
 mod snapshot_file;
 mod store_thread;
@@ -38,6 +40,7 @@ mod url;
 mod version;
 mod waiter;
 mod watching;
+mod windows;
 
 pub use config::{Config, ConfigError, HttpSettings, MetricsDetail, parse_initial_cluster};
 pub use directory::{DirectoryView, MemberView, RecordLine, StartView, StoreView, Wanted, look};

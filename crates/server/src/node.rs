@@ -17,7 +17,7 @@ use quorate_storage::{Disk, Identity, LogReader, Opened, Options, Reservation};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::applying_thread::ApplyingThread;
+use crate::applying_thread::{ANSWERS_KIB_MAX, ApplyingThread, Lag};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::ordering_thread::{OrderingThread, Outlets, Shared};
 use crate::peers::{Exchange, Known, KnownError, Listener, Peers, Self_, dial_all};
 use crate::queue::{self, Receiver, Sender};
+use crate::room::Room;
 use crate::store_thread::StoreThread;
 use crate::url::HttpUrl;
 use crate::waiter::{Order, ToApplying, ToLog, ToOrdering, ToStore, Waiting};
@@ -317,9 +318,10 @@ fn start_threads<E: ServedEngine>(
         alarm: alarm.clone(),
         read_timeout: Limits::new(config.election_timeout).request_timeout,
         waiting: Waiting::default(),
+        answers: Room::of_kib(ANSWERS_KIB_MAX),
         streams: Streams::default(),
         metrics: metrics.clone(),
-        untold_bytes: 0,
+        lag: Lag::default(),
     };
     let store_thread = StoreThread {
         records,

@@ -28,7 +28,7 @@ pub(crate) async fn announce(client: Client, mut stopped: watch::Receiver<bool>)
         }
         let command = Command::Publish(PublishRequest { member, attributes: attributes.clone() });
         let attempt = async {
-            let result = client.write(&command).await;
+            let result = client.write(command).await;
             tokio::time::sleep(RETRY_INTERVAL).await;
             result
         };

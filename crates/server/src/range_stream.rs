@@ -39,7 +39,7 @@ pub(crate) fn take(message: ToRanges, applying: &mut Applying<Strict>) -> Result
 pub(crate) struct RangeStream {
     id: RangeId,
     applying: Sender<ToApplying>,
-    /// One more request under way.
+    /// One of the streams that may be open at a time.
     _permit: OwnedSemaphorePermit,
 }
 

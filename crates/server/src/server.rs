@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
 use tower::util::MapResponseLayer;
 
+use crate::admission::Admission;
 use crate::api::{
     ClusterService, ElectionService, HealthService, KvService, LeaseService, Lines, LockService,
     MaintenanceService, WatchService,
@@ -32,12 +33,20 @@ use crate::node::{Node, StartError};
 use crate::oversize;
 use crate::publish;
 use crate::url::HttpUrl;
+use crate::windows::{Window, Windows};
 
 /// What a message may exceed `max_request_bytes` by before it is cut off unread, as in etcd.
 const MESSAGE_SLACK_BYTES: u64 = 512 << 10;
 
 /// Most connections of clients.
 const CONNECTIONS_MAX: usize = 16_384;
+
+/// Most connections of those who only observe: they get in where clients are too many.
+const OBSERVERS_MAX: usize = 1_024;
+
+/// Most requests under way on one connection of HTTP/2. A client keeps more to itself until some
+/// have ended.
+const STREAMS_MAX: u32 = 16_384;
 
 /// How long a client may say nothing after it has connected, and how long the headers of a request
 /// over HTTP/1.1 may take; a connection without requests is kept as long.
@@ -116,14 +125,16 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let front = front(node.client.clone(), &config, &stopped);
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let acceptor = Acceptor { front, connections, stopped: stopped.clone() };
+        let windows = Windows::default();
+        let acceptor = Acceptor { front, connections, windows, stopped: stopped.clone() };
         for listener in client_listeners {
             tokio::spawn(acceptor.clone().serve(listener));
         }
-        let observing = Front::of(http::observing_routes(node.client.clone()));
+        let front = Front::of(http::observing_routes(node.client.clone()));
+        let connections = Arc::new(Semaphore::new(OBSERVERS_MAX));
+        let acceptor = Acceptor { front, connections, ..acceptor };
         for listener in metrics_listeners {
-            let acceptor = Acceptor { front: observing.clone(), ..acceptor.clone() };
-            tokio::spawn(acceptor.serve(listener));
+            tokio::spawn(acceptor.clone().serve(listener));
         }
         tokio::spawn(publish::announce(node.client.clone(), stopped));
         tracing::info!(
@@ -206,7 +217,9 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
         .add_service(election)
         .add_service(health);
     let named = MapResponseLayer::new(oversize::name_as_etcd);
-    let counted = GrpcLayer::new(client.metrics().grpc.clone());
+    let metrics = client.metrics();
+    let admission = Admission::new(limit, metrics.clone());
+    let counted = GrpcLayer::new(metrics.grpc.clone(), admission);
     let grpc = grpc.prepare().into_axum_router().layer(named).layer(counted.clone());
     let mut http = http::routes(client);
     if config.http.enable_grpc_gateway {
@@ -222,6 +235,7 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
 struct Acceptor {
     front: Front,
     connections: Arc<Semaphore>,
+    windows: Windows,
     stopped: watch::Receiver<bool>,
 }
 
@@ -235,9 +249,9 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (front, stopped) = (self.front.clone(), self.stopped.clone());
+                    let this = self.clone();
                     tokio::spawn(async move {
-                        serve_connection(stream, front, stopped).await;
+                        this.serve_connection(stream).await;
                         drop(connection);
                     });
                 }
@@ -248,24 +262,38 @@ impl Acceptor {
             }
         }
     }
-}
 
-/// Waits until the server stops, or is gone.
-pub(crate) async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop it any more: it is gone.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// Serves HTTP/1.1 and HTTP/2 on one connection until the client or the server ends it.
-async fn serve_connection(stream: TcpStream, front: Front, mut stopped: watch::Receiver<bool>) {
-    // A socket that refuses this is slower, not wrong.
-    let _ = stream.set_nodelay(true);
-    let mut first = [0];
-    let spoken = tokio::time::timeout(SILENCE_MAX, stream.peek(&mut first));
-    tokio::select! {
-        spoken = spoken => if !matches!(spoken, Ok(Ok(1..))) { return },
-        () = told_to_stop(&mut stopped) => return,
+    /// Serves HTTP/1.1 and HTTP/2 on one connection until the client or the server ends it.
+    async fn serve_connection(self, stream: TcpStream) {
+        let Self { front, windows, mut stopped, .. } = self;
+        // A socket that refuses this is slower, not wrong.
+        let _ = stream.set_nodelay(true);
+        let mut first = [0];
+        let spoken = tokio::time::timeout(SILENCE_MAX, stream.peek(&mut first));
+        tokio::select! {
+            spoken = spoken => if !matches!(spoken, Ok(Ok(1..))) { return },
+            () = told_to_stop(&mut stopped) => return,
+        }
+        let window = windows.open();
+        let builder = http_builder(&window);
+        let stream = TokioIo::new(Repaired::new(stream, SILENCE_MAX));
+        let connection = builder.serve_connection(stream, front);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = told_to_stop(&mut stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a client's connection ended badly");
+        }
     }
+}
+
+/// Both versions of HTTP, with this room for what a client sends before it is read.
+fn http_builder(window: &Window) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE_MAX);
     builder
@@ -273,20 +301,14 @@ async fn serve_connection(stream: TcpStream, front: Front, mut stopped: watch::R
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .max_concurrent_streams(u32::MAX);
-    let connection =
-        builder.serve_connection(TokioIo::new(Repaired::new(stream, SILENCE_MAX)), front);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = told_to_stop(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a client's connection ended badly");
-    }
+        .initial_stream_window_size(window.of_stream())
+        .initial_connection_window_size(window.of_connection())
+        .max_concurrent_streams(STREAMS_MAX);
+    builder
+}
+
+/// Waits until the server stops, or is gone.
+pub(crate) async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that nobody can stop it any more: it is gone.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -18,10 +18,26 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::backup::ToBackups;
 use crate::queue::Sender;
 use crate::range_stream::ToRanges;
+use crate::room::Share;
 use crate::watching::ToWatches;
 
+/// An answer, and the room that it takes until its client was sent it.
+#[derive(Debug)]
+pub(crate) struct Held<T> {
+    pub(crate) answer: T,
+    /// None of a small answer: how many there are at a time is bounded.
+    pub(crate) share: Option<Share>,
+}
+
+impl<T> Held<T> {
+    /// The same room for what is made of the answer.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Held<U> {
+        Held { answer: change(self.answer), share: self.share }
+    }
+}
+
 /// How a client's request ended.
-pub(crate) type End = Result<Answer, Ending>;
+pub(crate) type End = Result<Held<Answer>, Ending>;
 
 /// A client that waits. Dropping it tells the client that the server stopped.
 pub(crate) type Waiter = oneshot::Sender<End>;

@@ -192,7 +192,7 @@ impl<R: Rules> Store<R> {
         if request.keys_only && request.sort_target != SortTarget::Value {
             kv.value = Bytes::new();
         }
-        found.bytes += kv.key.len() + kv.value.len();
+        found.bytes += kv.bytes();
         found.kvs.push(kv);
         Ok(())
     }

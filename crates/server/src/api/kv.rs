@@ -14,7 +14,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{range_stream, reply};
+use crate::admission::HeldUntilSent;
 use crate::client::{Client, Freshness};
+use crate::waiter::Held;
 
 /// What a range in another order is told: a client asks with `Range` then.
 const NOT_STREAMABLE: &str =
@@ -34,36 +36,39 @@ impl KvService {
         Self { client, limits }
     }
 
-    async fn answer_range(&self, request: pb::RangeRequest) -> Result<pb::RangeResponse, ApiError> {
+    async fn answer_range(&self, request: pb::RangeRequest) -> Told<pb::RangeResponse> {
         let range = kv::RangeRequest::try_from(request)?;
         kv::validate_range(&range, &self.limits)?;
         let freshness = freshness(range.serializable);
-        match self.client.read(ReadRequest::Range(range), freshness).await? {
-            ReadResponse::Range(response) => Ok(self.client.responder().range(response)),
+        let held = self.client.read_held(ReadRequest::Range(range), freshness).await?;
+        Ok(held.map(|answer| match answer {
+            ReadResponse::Range(response) => self.client.responder().range(response),
             other => unreachable!("to a range: {other:?}"),
-        }
+        }))
     }
 
-    async fn answer_put(&self, request: pb::PutRequest) -> Result<pb::PutResponse, ApiError> {
+    async fn answer_put(&self, request: pb::PutRequest) -> Told<pb::PutResponse> {
         self.check_size(&request)?;
-        match self.apply(Command::Put(request.into())).await? {
-            Answer::Put(response) => Ok(self.client.responder().put(response)),
+        let held = self.apply(Command::Put(request.into())).await?;
+        Ok(held.map(|answer| match answer {
+            Answer::Put(response) => self.client.responder().put(response),
             other => unreachable!("to a put: {other:?}"),
-        }
+        }))
     }
 
     async fn answer_delete(
         &self,
         request: pb::DeleteRangeRequest,
-    ) -> Result<pb::DeleteRangeResponse, ApiError> {
+    ) -> Told<pb::DeleteRangeResponse> {
         self.check_size(&request)?;
-        match self.apply(Command::DeleteRange(request.into())).await? {
-            Answer::DeleteRange(response) => Ok(self.client.responder().delete_range(response)),
+        let held = self.apply(Command::DeleteRange(request.into())).await?;
+        Ok(held.map(|answer| match answer {
+            Answer::DeleteRange(response) => self.client.responder().delete_range(response),
             other => unreachable!("to a delete: {other:?}"),
-        }
+        }))
     }
 
-    async fn answer_txn(&self, request: pb::TxnRequest) -> Result<pb::TxnResponse, ApiError> {
+    async fn answer_txn(&self, request: pb::TxnRequest) -> Told<pb::TxnResponse> {
         self.check_size(&request)?;
         check_txn(&request, self.limits.txn_ops_max)?;
         let txn = kv::TxnRequest::try_from(request)?;
@@ -71,34 +76,36 @@ impl KvService {
         if txn.is_read_only() {
             return self.read_txn(txn).await;
         }
-        match self.client.write(&Command::Txn(txn)).await? {
-            Answer::Txn(response) => Ok(self.client.responder().txn(response)),
+        let held = self.client.write_held(Command::Txn(txn)).await?;
+        Ok(held.map(|answer| match answer {
+            Answer::Txn(response) => self.client.responder().txn(response),
             other => unreachable!("to a transaction: {other:?}"),
-        }
+        }))
     }
 
     /// A transaction that cannot write is not logged.
-    async fn read_txn(&self, txn: kv::TxnRequest) -> Result<pb::TxnResponse, ApiError> {
+    async fn read_txn(&self, txn: kv::TxnRequest) -> Told<pb::TxnResponse> {
         let freshness = freshness(txn.is_serializable());
-        match self.client.read(ReadRequest::Txn(txn), freshness).await? {
-            ReadResponse::Txn(response) => Ok(self.client.responder().txn(response)),
+        let held = self.client.read_held(ReadRequest::Txn(txn), freshness).await?;
+        Ok(held.map(|answer| match answer {
+            ReadResponse::Txn(response) => self.client.responder().txn(response),
             other => unreachable!("to a transaction: {other:?}"),
-        }
+        }))
     }
 
     async fn answer_compact(
         &self,
         request: pb::CompactionRequest,
     ) -> Result<pb::CompactionResponse, ApiError> {
-        match self.apply(Command::Compact(request.into())).await? {
+        match self.apply(Command::Compact(request.into())).await?.answer {
             Answer::Compact(response) => Ok(self.client.responder().compact(response)),
             other => unreachable!("to a compaction: {other:?}"),
         }
     }
 
-    async fn apply(&self, command: Command) -> Result<Answer, ApiError> {
+    async fn apply(&self, command: Command) -> Told<Answer> {
         validate(&command, &self.limits)?;
-        self.client.write(&command).await
+        self.client.write_held(command).await
     }
 
     fn check_size(&self, request: &impl Message) -> Result<(), ApiError> {
@@ -107,6 +114,19 @@ impl KvService {
         }
         Ok(())
     }
+}
+
+/// An answer with its room, or why there is none.
+type Told<T> = Result<Held<T>, ApiError>;
+
+/// What gRPC is told of an answer, whose room goes with it.
+fn reply_held<T>(result: Told<T>) -> Result<Response<T>, Status> {
+    let Held { answer, share } = result?;
+    let mut response = Response::new(answer);
+    if let Some(share) = share {
+        response.extensions_mut().insert(HeldUntilSent::new(share));
+    }
+    Ok(response)
 }
 
 fn freshness(is_serializable: bool) -> Freshness {
@@ -119,7 +139,7 @@ impl pb::kv_server::Kv for KvService {
         &self,
         request: Request<pb::RangeRequest>,
     ) -> Result<Response<pb::RangeResponse>, Status> {
-        reply(self.answer_range(request.into_inner()).await)
+        reply_held(self.answer_range(request.into_inner()).await)
     }
 
     type RangeStreamStream =
@@ -143,21 +163,21 @@ impl pb::kv_server::Kv for KvService {
         &self,
         request: Request<pb::PutRequest>,
     ) -> Result<Response<pb::PutResponse>, Status> {
-        reply(self.answer_put(request.into_inner()).await)
+        reply_held(self.answer_put(request.into_inner()).await)
     }
 
     async fn delete_range(
         &self,
         request: Request<pb::DeleteRangeRequest>,
     ) -> Result<Response<pb::DeleteRangeResponse>, Status> {
-        reply(self.answer_delete(request.into_inner()).await)
+        reply_held(self.answer_delete(request.into_inner()).await)
     }
 
     async fn txn(
         &self,
         request: Request<pb::TxnRequest>,
     ) -> Result<Response<pb::TxnResponse>, Status> {
-        reply(self.answer_txn(request.into_inner()).await)
+        reply_held(self.answer_txn(request.into_inner()).await)
     }
 
     async fn compact(

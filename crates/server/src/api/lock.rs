@@ -37,7 +37,7 @@ impl LockService {
     ) -> Result<pb::UnlockResponse, ApiError> {
         let delete = kv::DeleteRangeRequest { key: request.key, ..Default::default() };
         let client = self.lines.client();
-        match client.write_valid(&Command::DeleteRange(delete)).await? {
+        match client.write_valid(Command::DeleteRange(delete)).await? {
             kv::Response::DeleteRange(deleted) => {
                 let header = client.responder().header(deleted.revision);
                 Ok(pb::UnlockResponse { header: Some(header) })

@@ -1,18 +1,16 @@
 //! Reads a request's body within limits: of a value's length, of the room that all bodies share,
 //! and of the time that a value may take once it has begun.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use quorate_etcdapi::ApiError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use super::values::{Broken, Values};
+use crate::room::{Room, Share};
 
 /// How long a value may take to arrive.
 const VALUE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -23,17 +21,16 @@ pub(super) struct Intake {
     body: Body,
     values: Values,
     bytes_max: usize,
-    room: Room,
+    share: Share,
     /// When the value under way must be there.
     deadline: Instant,
 }
 
 impl Intake {
-    /// A body whose values have at most so many bytes, and which shares this room, in KiB.
-    pub(super) fn new(body: Body, bytes_max: usize, room: Arc<Semaphore>) -> Self {
-        let values = Values::new(bytes_max);
-        let room = Room { all: room, held: None };
-        Self { body, values, bytes_max, room, deadline: Instant::now() + VALUE_TIMEOUT }
+    /// A body whose values have at most so many bytes, and which shares this room.
+    pub(super) fn new(body: Body, bytes_max: usize, room: &Room) -> Self {
+        let (values, share) = (Values::new(bytes_max), room.share());
+        Self { body, values, bytes_max, share, deadline: Instant::now() + VALUE_TIMEOUT }
     }
 
     /// Everything.
@@ -43,7 +40,7 @@ impl Intake {
             if self.bytes_max < whole.len() + chunk.len() {
                 return Err(self.too_long());
             }
-            self.room.fit(whole.len() + chunk.len())?;
+            self.share.fit(whole.len() + chunk.len())?;
             whole.extend_from_slice(&chunk);
         }
         Ok(whole.freeze())
@@ -54,7 +51,7 @@ impl Intake {
         loop {
             match self.values.next() {
                 Ok(Some(value)) => {
-                    self.room.fit(self.values.len())?;
+                    self.share.fit(self.values.len())?;
                     return Ok(Some(value));
                 }
                 Ok(None) => {}
@@ -67,7 +64,7 @@ impl Intake {
             }
             let Some(chunk) = self.chunk().await? else { return self.end() };
             self.values.push(&chunk);
-            self.room.fit(self.values.len())?;
+            self.share.fit(self.values.len())?;
         }
     }
 
@@ -112,66 +109,38 @@ impl Intake {
     }
 }
 
-/// A body's part of the room for all bodies.
-#[derive(Debug)]
-struct Room {
-    all: Arc<Semaphore>,
-    held: Option<OwnedSemaphorePermit>,
-}
-
-impl Room {
-    /// Holds as much as these bytes need.
-    fn fit(&mut self, bytes: usize) -> Result<(), Status> {
-        let needed = bytes.div_ceil(1024);
-        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        if needed < held {
-            // What is split off is given back.
-            let _ = self.held.as_mut().and_then(|permit| permit.split(held - needed));
-            return Ok(());
-        }
-        let more = u32::try_from(needed - held).unwrap_or(u32::MAX);
-        let more = self.all.clone().try_acquire_many_owned(more);
-        let more = more.map_err(|_| Status::from(ApiError::TooManyRequests))?;
-        match &mut self.held {
-            Some(permit) => permit.merge(more),
-            None => self.held = Some(more),
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use tokio::time::timeout;
     use tonic::Code;
 
-    fn intake(body: Body, room: &Arc<Semaphore>) -> Intake {
-        Intake::new(body, 4096, room.clone())
+    fn intake(body: Body, room: &Room) -> Intake {
+        Intake::new(body, 4096, room)
     }
 
     #[tokio::test]
     async fn room_is_held_while_a_body_is_read_and_then_given_back() {
-        let room = Arc::new(Semaphore::new(3));
+        let room = Room::of_kib(3);
         let mut values = intake(Body::from(vec![b'{'; 2048]), &room);
         assert_eq!(values.next().await.unwrap_err().code(), Code::InvalidArgument);
         drop(values);
-        assert_eq!(room.available_permits(), 3, "what is refused holds nothing");
+        assert_eq!(room.free_kib(), 3, "what is refused holds nothing");
         let chunks = tokio_stream::once(Ok::<_, Status>(Bytes::from_static(&[b'{'; 2048])));
         let unfinished = tokio_stream::StreamExt::chain(chunks, tokio_stream::pending());
         let mut values = intake(Body::from_stream(unfinished), &room);
         assert!(timeout(Duration::from_millis(1), values.next()).await.is_err());
-        assert_eq!(room.available_permits(), 1);
+        assert_eq!(room.free_kib(), 1);
         let refused = intake(Body::from(vec![b' '; 2048]), &room).whole().await.unwrap_err();
         assert_eq!(refused.message(), "etcdserver: too many requests");
         drop(values);
         assert_eq!(intake(Body::from(vec![b' '; 2048]), &room).whole().await.unwrap().len(), 2048);
-        assert_eq!(room.available_permits(), 3);
+        assert_eq!(room.free_kib(), 3);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_long_is_refused() {
-        let room = Arc::new(Semaphore::new(100));
+        let room = Room::of_kib(100);
         let long = || Body::from(vec![b'{'; 4097]);
         let refused = intake(long(), &room).whole().await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted);
@@ -181,7 +150,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_end_is_given_up_and_a_silent_stream_is_not() {
-        let room = Arc::new(Semaphore::new(100));
+        let room = Room::of_kib(100);
         let endless = |text: &'static str| {
             let chunks = tokio_stream::once(Ok::<_, std::io::Error>(text));
             Body::from_stream(tokio_stream::StreamExt::chain(chunks, tokio_stream::pending()))

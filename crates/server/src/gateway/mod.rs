@@ -9,6 +9,7 @@
 //! - [`intake`] reads bodies within limits, [`values`] finds the values in them.
 //! - [`transcode`] turns JSON into messages and back, [`metadata`] headers into metadata.
 //! - [`call`] speaks gRPC with the services; [`stream`] makes lines of what a stream returns.
+//! - [`told`] sends an answer that is no stream.
 //! - [`refusal`] words failures; [`remainder`] reads what they leave unread.
 
 mod call;
@@ -19,6 +20,7 @@ mod paths;
 mod refusal;
 mod remainder;
 mod stream;
+mod told;
 mod transcode;
 mod values;
 
@@ -35,7 +37,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use prost_reflect::DescriptorPool;
 use quorate_etcdapi::DESCRIPTORS;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -43,6 +44,8 @@ use self::call::Replies;
 use self::intake::Intake;
 use self::method::{Asks, Method, Tells};
 use self::refusal::{deadline_exceeded, refuse, refuse_stream};
+use self::told::Told;
+use crate::room::Room;
 
 /// What all bodies that are being read hold at most, in KiB. Beyond it requests are refused.
 const BODIES_KIB_MAX: usize = 256 << 10;
@@ -56,8 +59,8 @@ struct Gateway {
     grpc: Router,
     /// Longest JSON value that is read, in bytes.
     value_bytes_max: usize,
-    /// Room for bodies, in KiB.
-    room: Arc<Semaphore>,
+    /// Room for bodies.
+    room: Room,
 }
 
 /// The gateway to these services, whose messages have at most so many bytes.
@@ -65,7 +68,7 @@ pub(crate) fn routes(grpc: Router, message_bytes_max: usize) -> Router {
     let gateway = Arc::new(Gateway {
         grpc,
         value_bytes_max: value_bytes_max(message_bytes_max),
-        room: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
+        room: Room::of_kib(BODIES_KIB_MAX),
     });
     let pool = DescriptorPool::decode(DESCRIPTORS).expect("the descriptors were generated");
     let mut router = Router::new();
@@ -125,7 +128,7 @@ impl Gateway {
         deadline: Option<Instant>,
     ) -> Response {
         let (parts, body) = request.into_parts();
-        let intake = Intake::new(body, self.value_bytes_max, self.room.clone());
+        let intake = Intake::new(body, self.value_bytes_max, &self.room);
         let asked = match method.asks {
             Asks::Once => stream::ask_once(intake, &method).await,
             Asks::Often => stream::ask_often(intake, method.clone()).await,
@@ -156,7 +159,7 @@ async fn tell_once(mut replies: Replies, method: &Method) -> Response {
         Err(status) => Err(status),
     };
     match told {
-        Ok(json) => (json_type(), json).into_response(),
+        Ok(json) => (json_type(), Body::new(Told::new(json.into(), replies))).into_response(),
         Err(status) => refuse(&status),
     }
 }

@@ -1,7 +1,8 @@
-//! Counting requests where they arrive and leave: a layer around all gRPC services.
+//! Admitting and counting requests where they arrive and leave: a layer around all gRPC services.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,12 +13,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tonic::Code;
+use quorate_etcdapi::ApiError;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::histogram::{Histogram, REQUEST_BOUNDS};
 use super::methods::{METHODS, Method};
 use super::text::Exposition;
+use crate::admission::{Admission, Admitted, HeldUntilSent, Meter};
 use crate::config::MetricsDetail;
 
 const STATUS: &str = "grpc-status";
@@ -148,12 +151,13 @@ impl MethodMetrics {
 #[derive(Clone, Debug)]
 pub(crate) struct GrpcLayer {
     metrics: Arc<GrpcMetrics>,
+    admission: Admission,
 }
 
 impl GrpcLayer {
-    /// Counts into `metrics`.
-    pub(crate) fn new(metrics: Arc<GrpcMetrics>) -> Self {
-        Self { metrics }
+    /// Lets in what `admission` has room for, and counts into `metrics`.
+    pub(crate) fn new(metrics: Arc<GrpcMetrics>, admission: Admission) -> Self {
+        Self { metrics, admission }
     }
 }
 
@@ -161,15 +165,16 @@ impl<S> Layer<S> for GrpcLayer {
     type Service = Counted<S>;
 
     fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, metrics: self.metrics.clone() }
+        Counted { inner, metrics: self.metrics.clone(), admission: self.admission.clone() }
     }
 }
 
-/// A service whose requests are counted.
+/// A service whose requests are admitted and counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted<S> {
     inner: S,
     metrics: Arc<GrpcMetrics>,
+    admission: Admission,
 }
 
 type Answered = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -189,20 +194,24 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Answered {
-        let place = self.metrics.places.get(request.uri().path()).copied();
-        let call = place.map(|place| Call::begin(self.metrics.clone(), place));
-        let metrics = place.map(|_| self.metrics.clone());
-        let answered = self.inner.call(request.map(|inner| Received { inner, metrics }));
+        let Some(place) = self.metrics.places.get(request.uri().path()).copied() else {
+            let answered = self.inner.call(request.map(Received::uncounted));
+            return Box::pin(async move { Ok(answered.await?.map(Body::new)) });
+        };
+        let call = Call::begin(self.metrics.clone(), place);
+        let admitted = match self.admission.begin() {
+            Ok(admitted) => admitted,
+            Err(error) => return Box::pin(ready(Ok(call.refused(error)))),
+        };
+        let counting = Some((self.metrics.clone(), self.admission.meter(&admitted)));
+        let answered = self.inner.call(request.map(|inner| Received { inner, counting }));
         Box::pin(async move {
-            let (head, inner) = answered.await?.into_parts();
-            let body = match call {
-                Some(mut call) => {
-                    call.look_for_status(&head.headers);
-                    Body::new(Sent { inner, call })
-                }
-                None => Body::new(inner),
-            };
-            Ok(Response::from_parts(head, body))
+            let (mut head, inner) = answered.await?.into_parts();
+            let mut call = call;
+            call.look_for_status(&head.headers);
+            let held = head.extensions.remove();
+            let body = Sent { inner, call, _admitted: admitted, _held: held };
+            Ok(Response::from_parts(head, Body::new(body)))
         })
     }
 }
@@ -220,6 +229,13 @@ impl Call {
     fn begin(metrics: Arc<GrpcMetrics>, place: usize) -> Self {
         metrics.methods[place].started.fetch_add(1, Relaxed);
         Self { metrics, place, start: Instant::now(), code: Code::Cancelled }
+    }
+
+    /// The request was not let in.
+    fn refused(mut self, error: ApiError) -> Response<Body> {
+        let response = Status::from(error).into_http();
+        self.look_for_status(response.headers());
+        response
     }
 
     fn look_for_status(&mut self, headers: &HeaderMap) {
@@ -244,30 +260,45 @@ impl Drop for Call {
 pub(crate) struct Received<A> {
     inner: A,
     /// `None` if it is for no method that is counted.
-    metrics: Option<Arc<GrpcMetrics>>,
+    counting: Option<(Arc<GrpcMetrics>, Meter)>,
+}
+
+impl<A> Received<A> {
+    fn uncounted(inner: A) -> Self {
+        Self { inner, counting: None }
+    }
 }
 
 /// The body of an answer, counted as it is sent. Its trailers carry the status.
 struct Sent<B> {
     inner: B,
     call: Call,
+    _admitted: Admitted,
+    _held: Option<HeldUntilSent>,
 }
 
 type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
-impl<A: HttpBody<Data = Bytes> + Unpin> HttpBody for Received<A> {
+impl<A> HttpBody for Received<A>
+where
+    A: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Unpin,
+{
     type Data = Bytes;
-    type Error = A::Error;
+    type Error = axum::BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<A::Error> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled<axum::BoxError> {
+        let Self { inner, counting } = self.get_mut();
+        let polled = Pin::new(inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
-            && let Some(metrics) = &self.metrics
+            && let Some((metrics, meter)) = counting
         {
             metrics.received_bytes.fetch_add(data.len() as u64, Relaxed);
+            if let Err(error) = meter.on_data(data) {
+                return Poll::Ready(Some(Err(Status::from(error).into())));
+            }
         }
-        polled
+        polled.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {

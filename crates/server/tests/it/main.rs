@@ -7,6 +7,7 @@ mod http;
 mod leasing;
 mod locking;
 mod metrics;
+mod overload;
 mod range_stream;
 mod serving;
 mod snapshot;

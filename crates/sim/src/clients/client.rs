@@ -134,7 +134,9 @@ impl Client {
             return;
         }
         let is_known = match end {
-            End::Answer(Answer::Behind) | End::Ending(_) | End::Lost => Ended::Unknown,
+            End::Answer(Answer::Behind | Answer::Overloaded) | End::Ending(_) | End::Lost => {
+                Ended::Unknown
+            }
             End::Answer(answer) => {
                 self.known.learn(answer);
                 Ended::Known

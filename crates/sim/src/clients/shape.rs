@@ -51,7 +51,7 @@ impl Known {
                 list.ids.iter().rev().take(LEASES_KNOWN).for_each(|id| self.learn_lease(*id));
             }
             Answer::KeptAlive(kept) => self.learn_revision(kept.revision),
-            Answer::Read(_) | Answer::Command(Err(_)) | Answer::Behind => {}
+            Answer::Read(_) | Answer::Command(Err(_)) | Answer::Behind | Answer::Overloaded => {}
         }
     }
 

@@ -111,6 +111,7 @@ fn how_of(end: &End) -> &'static str {
         }
         End::Answer(Answer::Command(Err(_)) | Answer::Read(Err(_))) => "refused by the store",
         End::Answer(Answer::Behind) => "behind",
+        End::Answer(Answer::Overloaded) => "too much to answer",
         End::Ending(Ending::Refused(_)) => "refused",
         End::Ending(Ending::NoLeader) => "no leader",
         End::Ending(Ending::Unknown) => "unknown",

@@ -50,7 +50,7 @@ impl History {
             }
             End::Answer(Answer::Command(_) | Answer::Read(_))
             | End::Ending(Ending::Transferred(_)) => Err(odd(ticket, open, end)),
-            End::Answer(Answer::Behind) | End::Ending(_) | End::Lost => Ok(()),
+            End::Answer(Answer::Behind | Answer::Overloaded) | End::Ending(_) | End::Lost => Ok(()),
         }
     }
 

@@ -340,7 +340,7 @@ impl History {
                 | End::Ending(Ending::Transferred(_)),
                 _,
             ) => Err(odd(ticket, open, end)),
-            (End::Answer(Answer::Behind) | End::Ending(_) | End::Lost, _) => {
+            (End::Answer(Answer::Behind | Answer::Overloaded) | End::Ending(_) | End::Lost, _) => {
                 self.tally.unanswered_reads += 1;
                 self.windows.on_nothing(ticket);
                 Ok(())
