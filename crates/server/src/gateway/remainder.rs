@@ -38,7 +38,7 @@ pub(super) async fn read_to_the_end(request: Request, next: Next) -> Response {
     };
     // What is known to be complete would end before the request does.
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response.map(|body| Body::new(Told::new(body, end(rest, left))))
+    response.map(|body| Body::new(AfterRequest::new(body, end(rest, left))))
 }
 
 /// Ends with the request's body. A stream is answered while its handler still reads, which stops
@@ -104,19 +104,19 @@ impl HttpBody for Lent {
 }
 
 /// An answer's body, which ends after the request's.
-struct Told {
+struct AfterRequest {
     /// `None` once it has been told.
     body: Option<Body>,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl Told {
+impl AfterRequest {
     fn new(body: Body, end: impl Future<Output = ()> + Send + 'static) -> Self {
         Self { body: Some(body), end: Box::pin(end) }
     }
 }
 
-impl HttpBody for Told {
+impl HttpBody for AfterRequest {
     type Data = Bytes;
     type Error = axum::Error;
 
