@@ -1,5 +1,6 @@
 //! Who may speak HTTP with this member: which host names it answers to, and web pages of which
-//! origins may read what it says. gRPC has neither, as in etcd.
+//! origins may read what it says. gRPC has neither, as in etcd. etcd lets pages of every origin
+//! open a WebSocket, whatever `--cors` says; here they must be listed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub(crate) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next:
         return misdirected(&host);
     }
     let origin = edge.allowed_origin(request.headers());
+    if origin.is_none() && is_socket_of_page(request.headers()) {
+        return unlisted_origin();
+    }
     // A page asks this before it sends what is not a plain form.
     let mut response = if request.method() == Method::OPTIONS {
         StatusCode::OK.into_response()
@@ -69,6 +73,18 @@ pub(crate) async fn guard(State(edge): State<Arc<Edge>>, request: Request, next:
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
     }
     response
+}
+
+/// Whether a page wants to open a WebSocket, which a browser lets it do with any host: what would
+/// be told there is not kept from it as an answer is.
+fn is_socket_of_page(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE).map_or(&b""[..], |upgrade| upgrade.as_bytes());
+    upgrade.eq_ignore_ascii_case(b"websocket") && headers.contains_key(header::ORIGIN)
+}
+
+fn unlisted_origin() -> Response {
+    let text = "pages of this origin open no WebSocket here: add it to --cors\n";
+    (StatusCode::FORBIDDEN, text).into_response()
 }
 
 /// The name that a request calls this member by, without a port.

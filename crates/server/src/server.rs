@@ -224,7 +224,7 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
     let mut http = http::routes(client);
     if config.http.enable_grpc_gateway {
         let services = grpc.clone().fallback(http::not_found);
-        http = http.merge(gateway::routes(services, limit));
+        http = http.merge(gateway::routes(services, limit, stopped.clone()));
     }
     let guarded = axum::middleware::from_fn_with_state(Edge::of(&config.http), edge::guard);
     Front::with_keys(kv, &counted, grpc.fallback_service(http.layer(guarded)))
@@ -277,7 +277,7 @@ impl Acceptor {
         let window = windows.open();
         let builder = http_builder(&window);
         let stream = TokioIo::new(Repaired::new(stream, SILENCE_MAX));
-        let connection = builder.serve_connection(stream, front);
+        let connection = builder.serve_connection_with_upgrades(stream, front);
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

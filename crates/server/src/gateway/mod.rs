@@ -11,6 +11,7 @@
 //! - [`call`] speaks gRPC with the services; [`stream`] makes lines of what a stream returns.
 //! - [`told`] sends an answer that is no stream.
 //! - [`refusal`] words failures; [`remainder`] reads what they leave unread.
+//! - [`socket`] is all of this over WebSocket.
 
 mod call;
 mod intake;
@@ -19,6 +20,7 @@ mod method;
 mod paths;
 mod refusal;
 mod remainder;
+mod socket;
 mod stream;
 mod told;
 mod transcode;
@@ -37,6 +39,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use prost_reflect::DescriptorPool;
 use quorate_etcdapi::DESCRIPTORS;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -61,24 +64,38 @@ struct Gateway {
     value_bytes_max: usize,
     /// Room for bodies.
     room: Room,
+    /// Room for clients over WebSocket.
+    sockets: Arc<Semaphore>,
+    /// Whether the server stops.
+    stopped: watch::Receiver<bool>,
 }
 
 /// The gateway to these services, whose messages have at most so many bytes.
-pub(crate) fn routes(grpc: Router, message_bytes_max: usize) -> Router {
+pub(crate) fn routes(
+    grpc: Router,
+    message_bytes_max: usize,
+    stopped: watch::Receiver<bool>,
+) -> Router {
     let gateway = Arc::new(Gateway {
         grpc,
         value_bytes_max: value_bytes_max(message_bytes_max),
         room: Room::of_kib(BODIES_KIB_MAX),
+        sockets: Arc::new(Semaphore::new(socket::SOCKETS_MAX)),
+        stopped,
     });
     let pool = DescriptorPool::decode(DESCRIPTORS).expect("the descriptors were generated");
     let mut router = Router::new();
     for (path, name) in PATHS {
         let method = Arc::new(Method::find(&pool, name));
         for prefix in PREFIXES {
+            let posted = {
+                let (gateway, method) = (gateway.clone(), method.clone());
+                move |request| serve(gateway.clone(), method.clone(), request)
+            };
             let (gateway, method) = (gateway.clone(), method.clone());
-            let handler = move |request| serve(gateway.clone(), method.clone(), request);
-            let handler = post(handler).fallback(wrong_method);
-            router = router.route(&format!("{prefix}{path}"), handler);
+            let other = move |request| serve_otherwise(gateway.clone(), method.clone(), request);
+            let handlers = post(posted).fallback(other);
+            router = router.route(&format!("{prefix}{path}"), handlers);
         }
     }
     for prefix in PREFIXES {
@@ -96,8 +113,12 @@ async fn unknown() -> Response {
     refuse(&Status::not_found("Not Found"))
 }
 
-/// As in etcd 3.6, whose gateway calls it unimplemented.
-async fn wrong_method() -> Response {
+/// Anything but a POST. If it is not for a WebSocket, it is refused as in etcd 3.6, whose gateway
+/// calls it unimplemented.
+async fn serve_otherwise(gateway: Arc<Gateway>, method: Arc<Method>, request: Request) -> Response {
+    if let Some(response) = socket::upgrade(&gateway, &method, request).await {
+        return response;
+    }
     let mut response = refuse(&Status::unimplemented("Method Not Allowed"));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response

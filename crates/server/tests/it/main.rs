@@ -12,3 +12,4 @@ mod range_stream;
 mod serving;
 mod snapshot;
 mod watching;
+mod websocket;
