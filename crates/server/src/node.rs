@@ -15,6 +15,7 @@ use quorate_kv::{Records, Store, WatchLimits};
 use quorate_replica::{Applying, CommitPolicy, Limits, Ordering, Origin, members_to_bytes};
 use quorate_storage::{Disk, Identity, LogReader, Opened, Options, Reservation};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::applying_thread::{ANSWERS_KIB_MAX, ApplyingThread, Lag};
@@ -169,7 +170,8 @@ impl Node {
 
     /// Stops: no more promises, what is applied goes to the disk map, then everything ends.
     pub(crate) fn stop(mut self) {
-        self.tasks.abort_all();
+        // Nothing listens for peers any more when this is done: the next life of this node will.
+        Handle::current().block_on(self.tasks.shutdown());
         self.stopping.store(true, Memory::Relaxed);
         self.ordering.stop();
         let _ = self.threads.ordering.join();
