@@ -8,6 +8,7 @@ mod hostile;
 mod inspect;
 mod kills;
 mod leases;
+mod overload;
 mod personality;
 mod power;
 mod snapshot;

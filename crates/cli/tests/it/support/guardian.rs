@@ -21,6 +21,7 @@ while read -r kind name; do
     directory) directories="$directories $name" ;;
   esac
 done
+for mount in $mounts; do mountpoint -q "$mount" && fsfreeze -u "$mount"; done
 for pid in $pids; do kill -9 "$pid"; done
 for mount in $mounts; do mountpoint -q "$mount" && umount -l "$mount"; done
 for directory in $directories; do rm -rf "$directory"; done
