@@ -25,6 +25,9 @@ pub(crate) struct Kind {
     /// Whether the stores differ from here on, so that nothing after it can be compared.
     #[serde(default)]
     pub(crate) parts: bool,
+    /// Whether one member alone does not show it.
+    #[serde(default)]
+    pub(crate) of_several_members: bool,
 }
 
 fn anything() -> String {
@@ -77,10 +80,11 @@ impl Known {
         self.0[place].parts
     }
 
-    /// Those that did not occur.
-    pub(crate) fn unmet(&self, met: &Met) -> Vec<&Kind> {
+    /// Those that did not occur on clusters of so many members, though they could have.
+    pub(crate) fn unmet(&self, met: &Met, members: u16) -> Vec<&Kind> {
         let unmet = self.0.iter().enumerate().filter(|(place, _)| !met.contains(place));
-        unmet.map(|(_, kind)| kind).collect()
+        let could = unmet.filter(|(_, kind)| 1 < members || !kind.of_several_members);
+        could.map(|(_, kind)| kind).collect()
     }
 }
 
@@ -131,7 +135,26 @@ mod tests {
         assert_eq!(known.place_of("Range", "Put key=1", &difference("A: b")), None);
         assert_eq!(known.place_of("Put", "Put key=1", &difference("B: b")), None);
         assert!(known.parts(0));
-        assert_eq!(known.unmet(&Met::new()).len(), 1);
-        assert!(known.unmet(&Met::from([0])).is_empty());
+        assert_eq!(known.unmet(&Met::new(), 1).len(), 1);
+        assert!(known.unmet(&Met::from([0]), 1).is_empty());
+    }
+
+    /// Seed 5, sequence 27 on three members: those of etcd part at a transaction that it refuses.
+    #[test]
+    fn only_etcds_members_may_part() {
+        let text = include_str!("../../../docs/etcd-differences.toml");
+        let known = Known::parse(text).expect("the list is well formed");
+        let refused = "OutOfRange: etcdserver: mvcc: required revision is a future revision";
+        let parted = format!("{refused}; members are at [7, 6, 7]");
+        let place_of = |etcd: &str, quorate: &str| {
+            let [etcd, quorate] = [etcd, quorate].map(str::to_owned);
+            let difference = Difference { field: "error".to_owned(), etcd, quorate };
+            known.place_of("Txn", "Txn success[0].request.key=1", &difference)
+        };
+        let place = place_of(&parted, refused).expect("it is known");
+        assert!(known.parts(place));
+        assert_eq!(place_of(refused, &parted), None);
+        let unmet = |members| known.unmet(&Met::new(), members).len();
+        assert_eq!(unmet(1) + 2, unmet(3));
     }
 }

@@ -123,7 +123,7 @@ async fn compare_all(arguments: Arguments) -> Result<bool> {
         verdict(&outcome)
     );
     if has_all_topics && SEQUENCES_THAT_MEET_ALL <= arguments.sequences {
-        for kind in known.unmet(&outcome.met) {
+        for kind in known.unmet(&outcome.met, arguments.members) {
             println!("listed, but did not occur: {kind:?}");
         }
     }

@@ -1,5 +1,7 @@
 //! An etcd and a Quorate side by side, on which sequences are run and made shorter.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 
 use crate::answer::Answer;
@@ -12,6 +14,10 @@ use crate::simplify::{simpler, without_parts};
 
 /// Runs of one sequence that shortening it may take.
 const SHORTENING_RUNS_MAX: u32 = 600;
+
+/// How long shortening may take: where each run ends in a cluster that has to be started anew, few
+/// runs take minutes.
+const SHORTENING_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// What can be started.
 #[derive(Clone, Debug)]
@@ -76,8 +82,9 @@ impl Pair {
         signature: &str,
         known: &Known,
     ) -> Result<Vec<Step>> {
-        let mut runs_left = SHORTENING_RUNS_MAX;
-        while let Some(shorter) = self.shorter(&steps, signature, known, &mut runs_left).await? {
+        let mut budget =
+            Budget { runs: SHORTENING_RUNS_MAX, end: Instant::now() + SHORTENING_TIME_MAX };
+        while let Some(shorter) = self.shorter(&steps, signature, known, &mut budget).await? {
             steps = shorter;
         }
         Ok(steps)
@@ -88,19 +95,32 @@ impl Pair {
         steps: &[Step],
         signature: &str,
         known: &Known,
-        runs_left: &mut u32,
+        budget: &mut Budget,
     ) -> Result<Option<Vec<Step>>> {
         for candidate in candidates(steps) {
-            if *runs_left == 0 {
+            if !budget.allows_one() {
                 return Ok(None);
             }
-            *runs_left -= 1;
             let run = self.run(&candidate, known, &mut Met::new()).await?;
             if run.finding.is_some_and(|finding| finding.signature() == signature) {
                 return Ok(Some(candidate));
             }
         }
         Ok(None)
+    }
+}
+
+/// What shortening may still take.
+struct Budget {
+    runs: u32,
+    end: Instant,
+}
+
+impl Budget {
+    fn allows_one(&mut self) -> bool {
+        let is_left = 0 < self.runs && Instant::now() < self.end;
+        self.runs = self.runs.saturating_sub(1);
+        is_left
     }
 }
 

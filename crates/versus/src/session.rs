@@ -12,7 +12,7 @@ use tonic::{Response, Status};
 
 use pb::watch_request::RequestUnion;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, ERROR};
 use crate::clients::Clients;
 use crate::delivery::{self, LeftOut};
 use crate::relative::Place;
@@ -103,7 +103,8 @@ impl Session {
     pub(crate) async fn run(&mut self, steps: &[Step]) -> Vec<Answer> {
         let mut answers = Vec::new();
         if let Err(failure) = self.run_into(steps, &mut answers).await {
-            self.is_apart |= matches!(failure, Failure::Apart(_));
+            // What a watch waited for in vain may have come elsewhere.
+            self.is_apart |= self.check_members().await.is_err();
             answers.push(Answer::failure(format!("the sequence ends: {failure}")));
         }
         answers
@@ -120,16 +121,31 @@ impl Session {
         self.check_members().await
     }
 
-    /// Members that have applied the same are at one revision.
+    /// Members that have applied the same are at one revision. What still goes on between two
+    /// looks, as a lease that ends, is no difference between members: one stays.
     async fn check_members(&mut self) -> Result<(), Failure> {
+        let mut before = None;
+        loop {
+            let revisions = self.revisions().await?;
+            if revisions.iter().all(|revision| *revision == revisions[0]) {
+                return Ok(());
+            }
+            if before.as_ref() == Some(&revisions) {
+                return Err(Failure::Apart(revisions));
+            }
+            before = Some(revisions);
+        }
+    }
+
+    /// Where each member is, once it knows what was acknowledged by any.
+    async fn revisions(&mut self) -> Result<Vec<i64>, Status> {
         let mut revisions = Vec::new();
         for member in &mut self.members {
             let read = pb::RangeRequest { key: SENTINEL_KEY.into(), ..Default::default() };
             let header = member.kv.range(read).await?.into_inner().header;
             revisions.push(header.map_or(0, |header| header.revision));
         }
-        let are_equal = revisions.iter().all(|revision| *revision == revisions[0]);
-        if are_equal { Ok(()) } else { Err(Failure::Apart(revisions)) }
+        Ok(revisions)
     }
 
     /// Brings the store to where every sequence begins: one key, put at the revision of the last
@@ -174,10 +190,7 @@ impl Session {
             return Ok(());
         }
         self.asked = number % self.members.len();
-        for place in 0..self.members.len() {
-            let read = pb::RangeRequest { key: SENTINEL_KEY.into(), ..Default::default() };
-            self.members[place].kv.range(read).await?;
-        }
+        self.revisions().await?;
         Ok(())
     }
 
@@ -207,6 +220,8 @@ impl Session {
         let Some(watches) = &self.streams[stream] else { return Ok(()) };
         if watches.is_catching_up() {
             let revision = self.put_sentinel().await?;
+            // To a member that has not applied it the fence would start in the future.
+            self.revisions().await?;
             self.stream(stream).catch_up(revision).await?;
         }
         let revision = self.put_sentinel().await?;
@@ -265,7 +280,18 @@ impl Session {
     async fn txn(&mut self, mut request: pb::TxnRequest) -> Answer {
         self.place.txn(&mut request);
         let answer = self.clients().kv.txn(request).await;
-        self.told(&answer, |answer| answer.header)
+        let told = self.told(&answer, |answer| answer.header);
+        match answer {
+            Ok(_) => told,
+            Err(_) => self.with_members(told).await,
+        }
+    }
+
+    /// A refusal, and whether all members refused.
+    async fn with_members(&mut self, told: Answer) -> Answer {
+        let Err(failure @ Failure::Apart(_)) = self.check_members().await else { return told };
+        self.is_apart = true;
+        Answer::failure(format!("{}; {failure}", told.value(ERROR).unwrap_or_default()))
     }
 
     async fn compact(&mut self, mut request: pb::CompactionRequest) -> Answer {
