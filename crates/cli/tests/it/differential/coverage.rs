@@ -28,8 +28,8 @@ pub(crate) fn table(listed: &Listed, commands: &[&str]) -> String {
     text.push_str(
         "\n## The JSON gateway\n\nThe requests in `differential/gateway.rs` are posted to the \
          gateway of both, and status\nand JSON are compared field by field. Streams are \
-         answered as lines of JSON over plain HTTP;\nof etcd's WebSocket on the same paths \
-         there is nothing here.\n",
+         answered as lines of JSON over plain HTTP;\nover WebSocket, on the same paths, the same \
+         lines come as messages.\n",
     );
     text.push_str("\n## etcdctl\n\nThese commands of etcdctl 3.4 are run against both, and what ");
     text.push_str("they print is compared:\n\n");
