@@ -1,7 +1,7 @@
 //! Servers for a test, each with a directory of its own.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,10 +126,15 @@ fn configs(count: usize, directory: &TempDir) -> Vec<Config> {
         .collect()
 }
 
-/// Addresses that were free a moment ago, all different.
+/// Addresses that were free a moment ago, all different: on a loopback host of this process's own,
+/// not on 127.0.0.1, from which connections go out and take ports. So no other process's connection
+/// or test can be in the way of a member that starts again.
 fn free_urls(count: usize) -> Vec<HttpUrl> {
+    let [.., high, middle, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, 1 + high % 250, middle, low.clamp(1, 254));
     let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a port is free")).collect();
+        (0..count).map(|_| TcpListener::bind((host, 0)).expect("a port is free")).collect();
     let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    listeners.iter().map(|listener| HttpUrl::new("127.0.0.1", port(listener))).collect()
+    let host = host.to_string();
+    listeners.iter().map(|listener| HttpUrl::new(&host, port(listener))).collect()
 }
