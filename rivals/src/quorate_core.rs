@@ -7,8 +7,8 @@ use bytes::Bytes;
 use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 use quorate_consensus::{
-    Ballot, ClusterTime, Config, Engine, Entry, HardState, Incarnation, Index, Input, Instant,
-    Members, Meta, NodeId, ProposalId, Recovered, Role, Seed, Strict,
+    Ballot, Clock, ClusterTime, Config, Engine, Entry, HardState, Incarnation, Index, Input,
+    Instant, Members, Meta, NodeId, ProposalId, Recovered, Role, Seed, Strict,
 };
 
 use crate::{KEPT_MAX, PAYLOAD, Trio};
@@ -76,7 +76,8 @@ impl<E: Engine<Rules = Strict>> Engines<E> {
         }
         if let Some(entry) = effects.committed.last() {
             self.applied[at] = entry.index.0;
-            engine.handle(Instant::ORIGIN, Input::Applied { upto: entry.index });
+            let (upto, clock) = (entry.index, Clock::default());
+            engine.handle(Instant::ORIGIN, Input::Applied { upto, clock });
             was_told = true;
         }
         black_box((effects.committed, effects.outcomes));

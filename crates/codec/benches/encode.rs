@@ -27,6 +27,7 @@ fn entry(index: u64) -> Entry {
     Entry {
         index: Index(index),
         ballot: Ballot { round: 3, node: NodeId(1) },
+        born: Ballot { round: 3, node: NodeId(1) },
         id: Some(ProposalId { node: NodeId(1), incarnation: Incarnation(9), sequence: index }),
         time: ClusterTime(1_000_000),
         payload: Payload::Command(encode_command(&put())),

@@ -1,7 +1,10 @@
 //! Entries, configurations and what stands for a compacted log.
 //!
 //! ```text
-//! entry       u64 index, ballot, u64 time (microseconds), option proposal, payload
+//! entry       u64 index, ballot, birth, u64 time (microseconds), option proposal, payload
+//! birth       u8 tag, then
+//!               0 nothing: the value was first proposed in the entry's own ballot
+//!               1 ballot: in this one, another
 //! payload     u8 tag, then
 //!               0 noop
 //!               1 command: string
@@ -12,10 +15,10 @@
 //!
 //! ```text
 //! A command's entry, byte by byte:
-//!  0        8        16       24       32 33                          57 58
-//! +--------+--------+--------+--------+--+---------------------------+--+------+-- -- -
-//! | index  | round  | node   | time   |01| node, incarnation, number |01|length| bytes
-//! +--------+--------+--------+--------+--+---------------------------+--+------+-- -- -
+//!  0        8        16       24 25       33 34                          58 59
+//! +--------+--------+--------+--+--------+--+---------------------------+--+------+-- -- -
+//! | index  | round  | node   |00| time   |01| node, incarnation, number |01|length| bytes
+//! +--------+--------+--------+--+--------+--+---------------------------+--+------+-- -- -
 //! ```
 //!
 //! They carry no version: the log record, segment header or peer frame around them does.
@@ -27,8 +30,8 @@ use crate::error::DecodeError;
 use crate::primitives::{Layout, put_length};
 use crate::reader::Reader;
 
-/// The most bytes an entry takes beside its payload: fixed fields, proposal, tag and length.
-pub const ENTRY_HEAD_BYTES_MAX: usize = 62;
+/// The most bytes an entry takes beside its payload: fixed fields, birth, proposal, tag and length.
+pub const ENTRY_HEAD_BYTES_MAX: usize = 79;
 
 /// Appends `entry`.
 pub fn encode_entry(entry: &Entry, out: &mut BytesMut) {
@@ -66,25 +69,36 @@ const PAYLOAD_MEMBERS: u8 = 2;
 
 impl Layout for Entry {
     const NAME: &'static str = "entry";
-    const BYTES_MIN: usize = 34;
+    const BYTES_MIN: usize = 35;
 
     fn put(&self, out: &mut BytesMut) {
         out.reserve(ENTRY_HEAD_BYTES_MAX + command_length(&self.payload));
         self.index.put(out);
         self.ballot.put(out);
+        (self.born != self.ballot).then_some(self.born).put(out);
         self.time.put(out);
         self.id.put(out);
         self.payload.put(out);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (index, ballot) = (Index::read(reader)?, Ballot::read(reader)?);
         Ok(Self {
-            index: Index::read(reader)?,
-            ballot: Ballot::read(reader)?,
+            index,
+            ballot,
+            born: read_birth(reader, ballot)?,
             time: ClusterTime::read(reader)?,
             id: Option::read(reader)?,
             payload: Payload::read(reader)?,
         })
+    }
+}
+
+/// The ballot that a value was first proposed in, where its entry has this one.
+fn read_birth(reader: &mut Reader<'_>, ballot: Ballot) -> Result<Ballot, DecodeError> {
+    match Option::<Ballot>::read(reader)? {
+        Some(born) if born == ballot => Err(DecodeError::Redundant { what: "birth" }),
+        born => Ok(born.unwrap_or(ballot)),
     }
 }
 

@@ -38,7 +38,7 @@ pub const HANDSHAKE_VERSION: u8 = 0;
 pub const HANDSHAKE_BYTES_MAX: usize = 1024;
 
 /// The protocol versions this program speaks.
-pub const PROTOCOL: ProtocolRange = ProtocolRange { min: 1, max: 1 };
+pub const PROTOCOL: ProtocolRange = ProtocolRange { min: 2, max: 2 };
 
 const HELLO_MAGIC: [u8; 8] = *b"QUORATE>";
 const REPLY_MAGIC: [u8; 8] = *b"QUORATE<";

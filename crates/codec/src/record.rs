@@ -5,13 +5,14 @@
 //! record              u8 kind (0 put, 1 tombstone), i64 create revision, i64 version, i64 lease,
 //!                     string key, string value
 //! checkpoint on disk  u8 version, then
-//!                       1 checkpoint, of a store without leases and alarms
-//!                       2 leased checkpoint, of one with some
-//! checkpoint          u64 index, u64 round, u64 node, u64 time (microseconds), string members,
-//!                     map u64 member -> string attributes, u128 state hash, i64 revision,
-//!                     i64 compacted, u64 records, u64 content hash, u64 logical bytes,
-//!                     u64 quota bytes, option u64 alarm
+//!                       3 checkpoint, of a store without leases and alarms
+//!                       4 leased checkpoint, of one with some
+//! checkpoint          u64 index, u64 round, u64 node, u64 time (microseconds), reign,
+//!                     string members, map u64 member -> string attributes, u128 state hash,
+//!                     i64 revision, i64 compacted, u64 records, u64 content hash,
+//!                     u64 logical bytes, u64 quota bytes, option u64 alarm
 //! leased checkpoint   checkpoint, u64 leases, u64 lease hash, set alarm
+//! reign               u64 round, u64 node, u8 whether it is broken
 //! alarm               u64 member, u8 kind (0 no space, 1 corrupt)
 //! revision            i64 main, i64 sub
 //! ```
@@ -20,8 +21,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_kv::{
-    Checkpoint, ClusterTime, ContentHash, LeaseId, LogPosition, Record, RecordKind, Revision,
-    StateHash,
+    Checkpoint, ClusterTime, ContentHash, LeaseId, LogPosition, Record, RecordKind, Reign,
+    Revision, StateHash,
 };
 
 use crate::error::DecodeError;
@@ -32,10 +33,10 @@ use crate::reader::Reader;
 pub const RECORD_VERSION: u8 = 1;
 
 /// The newest version of a stored checkpoint.
-pub const CHECKPOINT_VERSION: u8 = 2;
+pub const CHECKPOINT_VERSION: u8 = 4;
 
 /// The version that knows no leases.
-const CHECKPOINT_UNLEASED: u8 = 1;
+const CHECKPOINT_UNLEASED: u8 = 3;
 
 const RECORD_HEAD_BYTES: usize = 34;
 
@@ -187,13 +188,33 @@ impl Layout for LogPosition {
     }
 }
 
+impl Layout for Reign {
+    const NAME: &'static str = "reign";
+    const BYTES_MIN: usize = 17;
+
+    fn put(&self, out: &mut BytesMut) {
+        self.round.put(out);
+        self.node.put(out);
+        self.is_broken.put(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            round: u64::read(reader)?,
+            node: u64::read(reader)?,
+            is_broken: bool::read(reader)?,
+        })
+    }
+}
+
 impl Layout for Checkpoint {
     const NAME: &'static str = "checkpoint";
-    const BYTES_MIN: usize = 105;
+    const BYTES_MIN: usize = 122;
 
     fn put(&self, out: &mut BytesMut) {
         self.position.put(out);
         self.time.0.put(out);
+        self.reign.put(out);
         self.members.put(out);
         self.attributes.put(out);
         out.put_u128_le(self.state_hash.0);
@@ -210,6 +231,7 @@ impl Layout for Checkpoint {
         Ok(Self {
             position: LogPosition::read(reader)?,
             time: ClusterTime(u64::read(reader)?),
+            reign: Reign::read(reader)?,
             members: reader.string("members")?,
             attributes: Layout::read(reader)?,
             state_hash: StateHash(u128::from_le_bytes(reader.array("state hash")?)),

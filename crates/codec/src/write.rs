@@ -1,7 +1,7 @@
 //! Log records: one per change an engine makes durable.
 //!
 //! ```text
-//! write       u8 version (1), u8 tag, then
+//! write       u8 version (2), u8 tag, then
 //!               0 hard           hard
 //!               1 put            entry
 //!               2 truncate from  u64 index
@@ -21,7 +21,7 @@ use crate::primitives::Layout;
 use crate::reader::Reader;
 
 /// The newest version of a log record.
-pub const WRITE_VERSION: u8 = 1;
+pub const WRITE_VERSION: u8 = 2;
 
 /// The length of an encoded hard state at most, in bytes.
 pub const HARD_BYTES_MAX: usize = 25;

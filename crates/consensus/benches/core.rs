@@ -13,8 +13,8 @@ use mimalloc::MiMalloc;
 use quorate_consensus::paxos::Paxos;
 use quorate_consensus::raft::Raft;
 use quorate_consensus::{
-    Ballot, ClusterTime, Config, Engine, HardState, Incarnation, Index, Input, Instant, Members,
-    Meta, NodeId, Outcome, ProposalId, Proposed, Recovered, Role, Seed, Strict,
+    Ballot, Clock, ClusterTime, Config, Engine, HardState, Incarnation, Index, Input, Instant,
+    Members, Meta, NodeId, Outcome, ProposalId, Proposed, Recovered, Role, Seed, Strict,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -104,7 +104,8 @@ impl<E: Engine<Rules = Strict>> Trio<E> {
             black_box(batch);
         }
         if let Some(entry) = effects.committed.last() {
-            engine.handle(Instant::ORIGIN, Input::Applied { upto: entry.index });
+            let (upto, clock) = (entry.index, Clock::default());
+            engine.handle(Instant::ORIGIN, Input::Applied { upto, clock });
             was_told = true;
         }
         was_told

@@ -55,7 +55,8 @@ pub trait Engine: Sized {
     fn leader(&self) -> Option<Ballot>;
 
     /// The cluster's time at `now`, with which this node would stamp an entry; `None` while it
-    /// does not lead.
+    /// does not lead, or leads and counts no time yet, which it does once an entry of its own is
+    /// applied.
     fn cluster_time(&self, now: Instant) -> Option<ClusterTime>;
 
     /// The snapshot a message asks its receiver to install, if it is that kind of message. A host

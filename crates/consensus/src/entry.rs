@@ -14,9 +14,13 @@ pub struct Entry {
     pub index: Index,
     /// Raft: the term that created it and that term's leader. Paxos: the ballot of the vote.
     pub ballot: Ballot,
+    /// The ballot in which its value was first proposed, by the leader that stamped it; zero for
+    /// what fills a hole, which is nobody's. Raft: the same as `ballot`.
+    pub born: Ballot,
     /// Whose proposal it is; `None` for what an engine adds by itself.
     pub id: Option<ProposalId>,
-    /// The leader's stamp; never less than that of the entry before it.
+    /// The stamp of the leader that first proposed it; see [`crate::Clock`]. Raft: never less than
+    /// that of the entry before it.
     pub time: ClusterTime,
     /// What it does when applied.
     pub payload: Payload,
@@ -55,7 +59,7 @@ pub struct Meta {
     pub index: Index,
     /// The ballot of the entry at that position.
     pub ballot: Ballot,
-    /// The stamp of that entry.
+    /// What the cluster's clock shows there.
     pub time: ClusterTime,
     /// The configuration in force there.
     pub members: Members,

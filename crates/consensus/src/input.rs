@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::clock::Clock;
 use crate::effects::FetchReason;
 use crate::entry::{Entry, Meta};
 use crate::ids::{Index, NodeId, ProposalId, RequestId, WriteId};
@@ -40,6 +41,8 @@ pub enum Input<M> {
     Applied {
         /// The last applied position.
         upto: Index,
+        /// The cluster's clock there.
+        clock: Clock,
     },
     /// Entries asked for by [`crate::Fetch`].
     Fetched {

@@ -6,6 +6,7 @@
 
 pub mod ballot;
 mod canon;
+pub mod clock;
 pub mod config;
 mod delivery;
 mod durability;
@@ -40,6 +41,7 @@ mod window;
 pub mod write;
 
 pub use ballot::{Ballot, Promise};
+pub use clock::Clock;
 pub use config::{Config, Timers};
 pub use effects::{Effects, Envelope, Fetch, FetchReason, Misbehaved, SendSnapshot};
 pub use engine::Engine;

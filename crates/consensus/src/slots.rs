@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use crate::ballot::Ballot;
 use crate::entry::Entry;
 use crate::ids::{Index, Span, WriteId};
-use crate::time::ClusterTime;
 use crate::write::Recovered;
 
 #[cfg(test)]
@@ -30,8 +29,6 @@ pub(crate) struct Slots {
     /// The highest slot with a vote, or the compacted one.
     last: Index,
     chosen: Index,
-    /// The newest stamp of what is chosen.
-    chosen_time: ClusterTime,
     /// The lowest slot voted in since the last batch was issued.
     unissued: Option<Index>,
     marks: VecDeque<Mark>,
@@ -66,7 +63,6 @@ impl Slots {
             tail_bytes: 0,
             last: tail_first.previous(),
             chosen,
-            chosen_time: recovered.meta.time,
             unissued: None,
             marks: VecDeque::new(),
             bytes_put: 0,
@@ -76,7 +72,6 @@ impl Slots {
             slots.load(entry.clone());
         }
         slots.extend_to(last);
-        slots.note_chosen(tail_first);
         (slots, missing(recovered, next))
     }
 
@@ -93,12 +88,6 @@ impl Slots {
     /// The last slot up to which every value is known to be chosen.
     pub(crate) fn chosen(&self) -> Index {
         self.chosen
-    }
-
-    /// The newest stamp of what is known to be chosen. A vote that is not may lose, and then its
-    /// stamp belongs to no time that the cluster has seen.
-    pub(crate) fn chosen_time(&self) -> ClusterTime {
-        self.chosen_time
     }
 
     /// The first slot in memory. What lies below is chosen.
@@ -176,16 +165,7 @@ impl Slots {
     pub(crate) fn choose(&mut self, upto: Index) {
         assert!(self.chosen <= upto, "the chosen mark moves back");
         assert!(upto <= self.last, "a slot is chosen that has no vote here");
-        let first = self.chosen.next();
         self.chosen = upto;
-        self.note_chosen(first);
-    }
-
-    /// Takes note of the stamps of what is chosen from `first` on.
-    fn note_chosen(&mut self, first: Index) {
-        let chosen = self.votes_from(first).take_while(|entry| entry.index <= self.chosen);
-        let newest = chosen.map(|entry| entry.time).max();
-        self.chosen_time = self.chosen_time.max(newest.unwrap_or_default());
     }
 
     /// Remembers that the batch `write` makes durable what was put since the last one.
@@ -209,13 +189,12 @@ impl Slots {
     }
 
     /// Takes a snapshot for everything up to `index`. Votes above it stay.
-    pub(crate) fn install(&mut self, index: Index, time: ClusterTime) {
+    pub(crate) fn install(&mut self, index: Index) {
         assert!(self.chosen < index, "a snapshot brings no news");
         self.forget_upto(index);
         self.compacted = index;
         self.chosen = index;
         self.last = self.last.max(index);
-        self.chosen_time = self.chosen_time.max(time);
     }
 
     fn forget_upto(&mut self, index: Index) {

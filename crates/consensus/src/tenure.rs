@@ -20,9 +20,9 @@ use crate::trace::{Reason, What};
 pub(crate) struct Tenure<P> {
     pub(crate) peers: BTreeMap<NodeId, P>,
     pub(crate) reads: Reads,
-    /// The last stamp the leader found in the log, and when it began to lead.
-    time_base: ClusterTime,
-    led_since: Instant,
+    /// What the cluster's clock showed when the leader began to count on from there, and when
+    /// that was.
+    counts_from: Option<(ClusterTime, Instant)>,
     heartbeat_at: Instant,
     /// The newest confirmation it made.
     confirm: Confirmation,
@@ -97,13 +97,12 @@ impl Contact {
 }
 
 impl<P: Peer> Tenure<P> {
-    /// One that begins now, with `newest` as the last stamp in the log.
-    pub(crate) fn new(newest: ClusterTime, now: Instant, config: &Config) -> Self {
+    /// One that begins now, and counts no time yet.
+    pub(crate) fn new(now: Instant, config: &Config) -> Self {
         Self {
             peers: BTreeMap::new(),
             reads: Reads::default(),
-            time_base: newest,
-            led_since: now,
+            counts_from: None,
             heartbeat_at: now + config.heartbeat_interval,
             confirm: Confirmation::default(),
         }
@@ -118,9 +117,20 @@ impl<P: Peer> Tenure<P> {
         }
     }
 
-    /// The cluster's time: it goes on from the last stamp in the log, by the leader's clock.
+    /// Counts time from now on, beginning with what the cluster's clock shows, unless it does
+    /// already.
+    pub(crate) fn count_from(&mut self, shown: ClusterTime, now: Instant) {
+        self.counts_from.get_or_insert((shown, now));
+    }
+
+    /// The cluster's time, by the leader's clock, once it counts.
+    pub(crate) fn time(&self, now: Instant) -> Option<ClusterTime> {
+        self.counts_from.map(|(shown, since)| shown.after(now.since(since)))
+    }
+
+    /// The stamp of what is proposed now: one that moves no clock while the leader counts no time.
     pub(crate) fn stamp(&self, now: Instant) -> ClusterTime {
-        self.time_base.after(now.since(self.led_since))
+        self.time(now).unwrap_or_default()
     }
 
     /// The newest confirmation it made.

@@ -47,8 +47,8 @@ impl Sub<Duration> for Instant {
 
 /// Time agreed by the cluster, in microseconds: it exists only in the log.
 ///
-/// A leader stamps each entry with the last stamp in its log plus the time it has led since, so
-/// stamps never decrease along the log and time without a leader does not count.
+/// A leader stamps each entry with what the cluster's clock showed and the time it has led since,
+/// so that time without a leader does not count; see [`crate::Clock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterTime(pub u64);
 

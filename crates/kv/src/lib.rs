@@ -61,7 +61,7 @@ pub use response::{
 };
 pub use revision::{
     COMPACTED_NEVER, ClusterTime, ContentHash, Context, LeaseId, LogPosition, REVISION_INITIAL,
-    Revision, StateHash,
+    Reign, Revision, StateHash,
 };
 pub use rules::{Mutant, Rule, Rules, Strict};
 pub use store::{

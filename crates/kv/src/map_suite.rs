@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     COMPACTED_NEVER, Checkpoint, ClusterTime, Commit, CommitId, ContentHash, Lease, LeaseId,
-    LeaseTtl, LogPosition, Record, RecordKind, Records, Revision, ScanLimit, StateHash,
+    LeaseTtl, LogPosition, Record, RecordKind, Records, Reign, Revision, ScanLimit, StateHash,
 };
 
 /// Runs every test. `open` makes a new, empty map at each call.
@@ -191,6 +191,7 @@ fn commit(id: u64, puts: Vec<(Revision, Record)>, removes: Vec<Revision>) -> Com
     let checkpoint = Checkpoint {
         position: LogPosition { index: id, round: id ^ 1, node: id ^ 2 },
         time: ClusterTime(id ^ 3),
+        reign: Reign { round: id, node: id ^ 3, is_broken: id.is_multiple_of(2) },
         members: Bytes::from(id.to_le_bytes().to_vec()),
         attributes: [(id ^ 0xc, Bytes::from(id.to_be_bytes().to_vec()))].into(),
         state_hash: StateHash(u128::from(id) << 64 | 4),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::hash::record_hash;
-use crate::{Alarm, ClusterTime, ContentHash, LeaseId, LogPosition, Revision, StateHash};
+use crate::{Alarm, ClusterTime, ContentHash, LeaseId, LogPosition, Reign, Revision, StateHash};
 
 /// Bytes that a retained record costs beside its key and its value, as the quota counts them:
 /// revision, create revision, version, lease, checksum, and its share of index and B-tree.
@@ -108,6 +108,8 @@ pub struct Checkpoint {
     pub position: LogPosition,
     /// The store's clock.
     pub time: ClusterTime,
+    /// Whose entries move it, opaque to the store.
+    pub reign: Reign,
     /// The cluster's members, opaque to the store.
     pub members: Bytes,
     /// What each member told of itself, by its id, opaque to the store.

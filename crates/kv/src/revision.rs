@@ -52,12 +52,24 @@ pub struct LogPosition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterTime(pub u64);
 
+/// Whose entries move the clock, opaque to this crate, which only stores it beside the clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reign {
+    /// The round of the highest ballot that a value was born in.
+    pub round: u64,
+    /// The node of that ballot.
+    pub node: u64,
+    /// Whether a value that was born in a lower one has come since.
+    pub is_broken: bool,
+}
+
 /// What the log says about the entry that is being applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// The entry's position; its index is above that of every entry applied before.
     pub position: LogPosition,
-    /// The entry's time stamp; the store's clock is the maximum of all stamps applied.
+    /// The entry's time stamp, if it moves the cluster's clock, or what that shows; the store's
+    /// clock is the maximum of all applied.
     pub time: ClusterTime,
 }
 

@@ -13,8 +13,8 @@ use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_codec::{decode_command, encode_command};
 use quorate_consensus::{Entry, Index, Instant, Meta, NodeId, Payload, SendSnapshot};
 use quorate_kv::{
-    Command, CommitId, Context, Damage, LeaseId, LogPosition, NodeTime, Response, Step, Store,
-    StreamId, WatchLimits, WatchRequest, Watches,
+    Command, CommitId, Context, Damage, LeaseId, NodeTime, Response, Step, Store, StreamId,
+    WatchLimits, WatchRequest, Watches,
 };
 
 use crate::applying_io::{Answer, ApplyingEffects, Note, StagingFailed};
@@ -22,7 +22,7 @@ use crate::backups::Backups;
 use crate::compaction::{CommitPolicy, Compaction};
 use crate::counts::Counts;
 use crate::incoming::{Incoming, Reaction};
-use crate::meta::{members_to_bytes, meta_of};
+use crate::meta::{clock_of, members_to_bytes, meta_of};
 use crate::ordering_io::LeaseClock;
 use crate::outgoing::Outgoing;
 use crate::reading::{Moment, ReadRequest, Reading};
@@ -159,7 +159,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
             entry.index,
             self.applied()
         );
-        let context = context_of(entry);
+        let context = self.begin_entry(entry);
         self.compaction.on_dirty(now);
         if self.store.now() < context.time {
             self.clock_moved_at = Some(now);
@@ -442,7 +442,8 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         let applied = self.applied();
         if self.applied_told < applied.0 {
             self.applied_told = applied.0;
-            self.effects.notes.push(Note::Applied(applied));
+            let clock = clock_of(&self.store);
+            self.effects.notes.push(Note::Applied { upto: applied, clock });
         }
         let backlog = self.store.uncommitted_bytes();
         if backlog.abs_diff(self.backlog_told) >= BACKLOG_STEP_BYTES {
@@ -478,10 +479,4 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
 /// The state machine's name for a moment of this node's clock.
 fn node_time(now: Instant) -> NodeTime {
     NodeTime(now.as_micros())
-}
-
-fn context_of(entry: &Entry) -> Context {
-    let position =
-        LogPosition { index: entry.index.0, round: entry.ballot.round, node: entry.ballot.node.0 };
-    Context { position, time: quorate_kv::ClusterTime(entry.time.0) }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_codec::peer::SnapshotMessage;
-use quorate_consensus::{Index, Meta, NodeId};
+use quorate_consensus::{Clock, Index, Meta, NodeId};
 use quorate_kv::{CommandError, Commit, Response, StreamId};
 
 use crate::incoming::StagingOp;
@@ -44,8 +44,13 @@ impl Answer {
 /// What the applying half tells the ordering half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// Applied up to here.
-    Applied(Index),
+    /// Applied up to here, where the cluster's clock is this.
+    Applied {
+        /// The last applied position.
+        upto: Index,
+        /// The clock there.
+        clock: Clock,
+    },
     /// The state machine is durable here, and the log below is no longer needed.
     Compacted(Meta),
     /// This snapshot is whole and durable, ready to be installed.

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use quorate_codec::{DecodeError, decode_members, encode_members};
-use quorate_consensus::{Ballot, ClusterTime, Index, Members, Meta, NodeId};
-use quorate_kv::{Checkpoint, LogPosition};
+use quorate_consensus::{Ballot, Clock, ClusterTime, Index, Members, Meta, NodeId};
+use quorate_kv::{Checkpoint, LogPosition, Reign, Rules, Store};
 
 /// Where in the log a checkpoint of this node stands.
 pub fn meta_of(checkpoint: &Checkpoint) -> Meta {
@@ -19,6 +19,19 @@ pub(crate) fn decode_meta_of(checkpoint: &Checkpoint) -> Result<Meta, DecodeErro
         time: ClusterTime(checkpoint.time.0),
         members: members_of(&checkpoint.members)?,
     })
+}
+
+/// The cluster's clock where the state machine stands.
+pub(crate) fn clock_of<R: Rules>(store: &Store<R>) -> Clock {
+    let Reign { round, node, is_broken } = store.reign();
+    let born = Ballot { round, node: NodeId(node) };
+    Clock { time: ClusterTime(store.now().0), born, is_broken }
+}
+
+/// Whose entries move the clock, as the state machine keeps it.
+pub(crate) fn reign_of(clock: Clock) -> Reign {
+    let Clock { born, is_broken, .. } = clock;
+    Reign { round: born.round, node: born.node.0, is_broken }
 }
 
 /// The members in a checkpoint: none in one that was made before any were known.

@@ -100,9 +100,9 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             OrderingInput::Read { ticket } => self.on_read(now, ticket),
             OrderingInput::Transfer { ticket, to } => self.on_transfer(now, ticket, to),
             OrderingInput::Persisted(write) => self.engine.handle(now, Input::Persisted { write }),
-            OrderingInput::Applied(upto) => {
+            OrderingInput::Applied { upto, clock } => {
                 self.ticking.on_applied(upto);
-                self.engine.handle(now, Input::Applied { upto });
+                self.engine.handle(now, Input::Applied { upto, clock });
             }
             OrderingInput::Fetched { reason, entries } => {
                 self.engine.handle(now, Input::Fetched { reason, entries });

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorate_codec::peer::PeerMessage;
 use quorate_consensus::{
-    ClusterTime, Entry, Fetch, FetchReason, Incarnation, Index, Meta, Misbehaved, NodeId,
+    Clock, ClusterTime, Entry, Fetch, FetchReason, Incarnation, Index, Meta, Misbehaved, NodeId,
     ProposalId, SendSnapshot, StorageState, TraceEvent, WriteBatch, WriteId,
 };
 use quorate_kv::LeaseId;
@@ -57,8 +57,13 @@ pub enum OrderingInput<M> {
     },
     /// The batch and all before it are durable.
     Persisted(WriteId),
-    /// The applying half is done up to here.
-    Applied(Index),
+    /// The applying half is done up to here, where the cluster's clock is this.
+    Applied {
+        /// The last applied position.
+        upto: Index,
+        /// The clock there.
+        clock: Clock,
+    },
     /// Entries read from the durable log.
     Fetched {
         /// Copied from the request.

@@ -68,11 +68,13 @@ pub enum Rule {
     /// The clock stands while nothing happens, so that leases gain what has passed when another
     /// leader takes over.
     LetClockStand,
+    /// The stamp of every entry moves the clock, also one that an earlier leader counted in vain.
+    CountStampsOfAll,
 }
 
 impl Rule {
     /// Every rule, so that a test can break each in turn.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RetryAttempted,
         Self::RetryInstalled,
         Self::TakeAnyBallot,
@@ -88,5 +90,6 @@ impl Rule {
         Self::TakeUnaskedChunk,
         Self::ClaimEarly,
         Self::LetClockStand,
+        Self::CountStampsOfAll,
     ];
 }

@@ -45,12 +45,12 @@ impl Ticking {
     }
 
     /// When to propose the next move, if this node leads under `leader` and its clock is `cluster`
-    /// at `now`.
+    /// at `now`. At once, if it counts no time yet: it does once an entry of its own is applied.
     pub(crate) fn due(
         &self,
         now: Instant,
         leader: Ballot,
-        cluster: ClusterTime,
+        cluster: Option<ClusterTime>,
         rules: &impl Rules,
     ) -> Option<Instant> {
         let clock = self.clock?;
@@ -60,7 +60,8 @@ impl Ticking {
         let stood = clock.now.after(STANDSTILL_MAX);
         let may_stand = rules.breaks(Rule::LetClockStand);
         let at = if may_stand { clock.next } else { clock.next.min(stood) };
-        let wait = Duration::from_micros(at.0.saturating_sub(cluster.0));
+        let left = cluster.map_or(0, |cluster| at.0.saturating_sub(cluster.0));
+        let wait = Duration::from_micros(left);
         let mut due = now + wait;
         let is_behind = clock.next <= clock.now;
         if let Some((_, last)) = self.last.filter(|(ballot, _)| *ballot == leader && !is_behind) {
@@ -126,30 +127,44 @@ mod tests {
 
     #[test]
     fn without_leases_the_clock_may_stand() {
-        assert_eq!(Ticking::default().due(at(9), LEADER, cluster(9), &Strict), None);
+        assert_eq!(Ticking::default().due(at(9), LEADER, Some(cluster(9)), &Strict), None);
     }
 
     #[test]
     fn a_move_is_due_when_a_lease_is_over_or_the_clock_stood_for_too_long() {
-        let due = |ticking: Ticking| ticking.due(at(50), LEADER, cluster(1_010), &Strict);
+        let due = |ticking: Ticking| ticking.due(at(50), LEADER, Some(cluster(1_010)), &Strict);
         assert_eq!(due(ticking(1_000, 1_100)), Some(at(140)));
         assert_eq!(due(ticking(1_000, 99_000)), Some(at(540)));
         assert_eq!(due(ticking(1_000, 1_010)), Some(at(50)));
     }
 
     #[test]
+    fn a_leader_that_counts_no_time_yet_moves_the_clock_at_once() {
+        assert_eq!(ticking(1_000, 99_000).due(at(50), LEADER, None, &Strict), Some(at(50)));
+        assert_eq!(Ticking::default().due(at(50), LEADER, None, &Strict), None, "for leases only");
+    }
+
+    #[test]
     fn one_move_is_under_way_until_it_is_applied() {
         let mut ticking = ticking(1_000, 1_010);
         ticking.on_proposed(at(50), LEADER, id(1));
-        assert_eq!(ticking.due(at(51), LEADER, cluster(1_011), &Strict), None);
+        assert_eq!(ticking.due(at(51), LEADER, Some(cluster(1_011)), &Strict), None);
         ticking.on_committed(id(1), Index(7));
         ticking.on_applied(Index(6));
-        assert_eq!(ticking.due(at(52), LEADER, cluster(1_012), &Strict), None);
+        assert_eq!(ticking.due(at(52), LEADER, Some(cluster(1_012)), &Strict), None);
         ticking.on_clock(Some(LeaseClock { now: cluster(1_010), next: cluster(1_020) }));
         ticking.on_applied(Index(7));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020), &Strict), Some(at(150)), "spaced");
+        assert_eq!(
+            ticking.due(at(60), LEADER, Some(cluster(1_020)), &Strict),
+            Some(at(150)),
+            "spaced"
+        );
         ticking.on_clock(Some(LeaseClock { now: cluster(1_010), next: cluster(1_009) }));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_020), &Strict), Some(at(60)), "some wait");
+        assert_eq!(
+            ticking.due(at(60), LEADER, Some(cluster(1_020)), &Strict),
+            Some(at(60)),
+            "some wait"
+        );
     }
 
     #[test]
@@ -157,8 +172,8 @@ mod tests {
         let mut ticking = ticking(1_000, 1_000);
         ticking.on_proposed(at(50), LEADER, id(1));
         let newer = Ballot { round: 4, ..LEADER };
-        assert_eq!(ticking.due(at(60), newer, cluster(1_010), &Strict), Some(at(60)));
+        assert_eq!(ticking.due(at(60), newer, Some(cluster(1_010)), &Strict), Some(at(60)));
         ticking.on_refused(id(1), at(99));
-        assert_eq!(ticking.due(at(60), LEADER, cluster(1_010), &Strict), Some(at(99)));
+        assert_eq!(ticking.due(at(60), LEADER, Some(cluster(1_010)), &Strict), Some(at(99)));
     }
 }

@@ -269,7 +269,7 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
     /// That entries are applied is no reason to wake the ordering thread: it learns of it when it
     /// wakes for another one, and long before it would hold back what it has to deliver.
     fn tell(&mut self, notes: Vec<Note>) {
-        let is_urgent = notes.iter().any(|note| !matches!(note, Note::Applied(_)));
+        let is_urgent = notes.iter().any(|note| !matches!(note, Note::Applied { .. }));
         for note in notes {
             self.observe(&note);
             // The ordering thread is gone only when the node stops.
@@ -301,7 +301,7 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
 
 fn input_of<M>(note: Note) -> OrderingInput<M> {
     match note {
-        Note::Applied(index) => OrderingInput::Applied(index),
+        Note::Applied { upto, clock } => OrderingInput::Applied { upto, clock },
         Note::Compacted(meta) => OrderingInput::Compacted(meta),
         Note::Staged(meta) => OrderingInput::Staged(meta),
         Note::SnapshotSent { to, meta } => OrderingInput::SnapshotSent { to, meta },

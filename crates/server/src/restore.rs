@@ -16,7 +16,7 @@ use quorate_codec::{BackupItem, DecodeError};
 use quorate_consensus::{Ballot, ClusterTime, Index, Meta};
 use quorate_kv::{
     Checkpoint, Command, Commit, CommitId, CompactRequest, Context, Damage, Lease, LogPosition,
-    Records, Store, Strict,
+    Records, Reign, Store, Strict,
 };
 use quorate_replica::members_to_bytes;
 use quorate_storage::{Disk, Options, PlantError, Planting, plant};
@@ -187,6 +187,7 @@ fn begin(found: Checkpoint, config: &Config, bump: Bump) -> Result<Checkpoint, R
     }
     Ok(Checkpoint {
         position: LogPosition::default(),
+        reign: Reign::default(),
         members: members_to_bytes(&config.initial_members()),
         attributes: BTreeMap::new(),
         alarms: BTreeSet::new(),

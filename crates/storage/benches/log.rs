@@ -28,6 +28,7 @@ fn entry(index: u64) -> Entry {
     Entry {
         index: Index(index),
         ballot: Ballot { round: 1, node },
+        born: Ballot { round: 1, node },
         id: Some(ProposalId { node, incarnation, sequence: index }),
         time: ClusterTime(index),
         payload: Payload::Command(Bytes::from_static(PAYLOAD)),

@@ -71,6 +71,7 @@ fn entry(index: u64) -> Write {
     Write::Put(Entry {
         index: Index(index),
         ballot: Ballot { round: 1, node: NodeId(1) },
+        born: Ballot { round: 1, node: NodeId(1) },
         id: None,
         time: ClusterTime(index),
         payload: Payload::Command(vec![7; ENTRY_BYTES].into()),

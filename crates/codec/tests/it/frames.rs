@@ -138,6 +138,7 @@ fn a_full_message_of_the_longest_commands_can_be_sent() {
     let longest = || Entry {
         index: Index(1),
         ballot: Ballot::ZERO,
+        born: Ballot::ZERO,
         id: None,
         time: ClusterTime(0),
         payload: Payload::Command(vec![1; COMMAND_BYTES_MAX].into()),

@@ -51,7 +51,7 @@ fn check<T: PartialEq + core::fmt::Debug>(
 #[test]
 fn log_records() {
     check(
-        include_str!("../golden/write.1.txt"),
+        include_str!("../golden/write.2.txt"),
         &samples::writes(),
         |write| bytes_of(write, encode_write),
         |mut bytes| decode_write(&mut bytes),
@@ -101,7 +101,7 @@ fn leases() {
 #[test]
 fn checkpoints_with_leases() {
     check(
-        include_str!("../golden/checkpoint.2.txt"),
+        include_str!("../golden/checkpoint.4.txt"),
         &samples::leased_checkpoints(),
         |checkpoint| bytes_of(checkpoint, encode_checkpoint),
         decode_checkpoint,
@@ -111,7 +111,7 @@ fn checkpoints_with_leases() {
 #[test]
 fn peer_messages_about_leases() {
     check(
-        include_str!("../golden/peer.1.leases.txt"),
+        include_str!("../golden/peer.2.leases.txt"),
         &samples::leased_messages(),
         |message| bytes_of(message, PeerMessage::encode),
         PeerMessage::<Message>::decode,
@@ -131,7 +131,7 @@ fn records() {
 #[test]
 fn checkpoints() {
     check(
-        include_str!("../golden/checkpoint.1.txt"),
+        include_str!("../golden/checkpoint.3.txt"),
         &samples::checkpoints(),
         |checkpoint| bytes_of(checkpoint, encode_checkpoint),
         decode_checkpoint,
@@ -141,7 +141,7 @@ fn checkpoints() {
 #[test]
 fn peer_messages() {
     check(
-        include_str!("../golden/peer.1.txt"),
+        include_str!("../golden/peer.2.txt"),
         &samples::peer_messages(),
         |message| bytes_of(message, PeerMessage::encode),
         PeerMessage::<Message>::decode,
@@ -151,7 +151,7 @@ fn peer_messages() {
 #[test]
 fn paxos_messages() {
     check(
-        include_str!("../golden/paxos.1.txt"),
+        include_str!("../golden/paxos.2.txt"),
         &paxos::messages(),
         |message| bytes_of(message, PeerMessage::encode),
         PeerMessage::<paxos_protocol::Message>::decode,

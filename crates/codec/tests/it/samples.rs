@@ -15,7 +15,7 @@ use quorate_kv::{
     Alarm, AlarmAction, AlarmKind, AlarmRequest, Checkpoint, Command, CompactRequest, Compare,
     CompareResult, CompareTarget, ContentHash, DeleteRangeRequest, Lease, LeaseGrantRequest,
     LeaseId, LeaseRenewRequest, LeaseRevokeRequest, LeaseTtl, LogPosition, PublishRequest,
-    PutRequest, RangeRequest, Record, RecordKind, RequestOp, Revision, SetQuotaRequest,
+    PutRequest, RangeRequest, Record, RecordKind, Reign, RequestOp, Revision, SetQuotaRequest,
     SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
@@ -30,7 +30,14 @@ const PROPOSAL: ProposalId =
 const POSITION: Position = Position { ballot: BALLOT, index: Index(0x31) };
 
 fn entry(index: u64, id: Option<ProposalId>, payload: Payload) -> Entry {
-    Entry { index: Index(index), ballot: BALLOT, id, time: ClusterTime(0x41_4243), payload }
+    Entry {
+        index: Index(index),
+        ballot: BALLOT,
+        born: BALLOT,
+        id,
+        time: ClusterTime(0x41_4243),
+        payload,
+    }
 }
 
 pub(crate) fn noop() -> Entry {
@@ -206,6 +213,7 @@ fn checkpoint(space_alarm: Option<u64>) -> Checkpoint {
     Checkpoint {
         position: LogPosition { index: 0x91, round: 0x92, node: 0x93 },
         time: quorate_kv::ClusterTime(0x94),
+        reign: Reign { round: 0x95, node: 0x96, is_broken: true },
         members: Bytes::from_static(b"members"),
         attributes: [(0xaa, Bytes::from_static(b"attributes"))].into(),
         state_hash: StateHash(0x9596_9798_999a_9b9c_9d9e_9fa0_a1a2_a3a4),

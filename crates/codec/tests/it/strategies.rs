@@ -18,7 +18,7 @@ use quorate_kv::{
     Alarm, AlarmAction, AlarmKind, AlarmRequest, Checkpoint, Command, CompactRequest, Compare,
     CompareResult, CompareTarget, ContentHash, DeleteRangeRequest, Lease, LeaseGrantRequest,
     LeaseId, LeaseRenewRequest, LeaseRevokeRequest, LeaseTtl, LogPosition, PublishRequest,
-    PutRequest, RangeRequest, Record, RecordKind, RequestOp, Revision, SetQuotaRequest,
+    PutRequest, RangeRequest, Record, RecordKind, Reign, RequestOp, Revision, SetQuotaRequest,
     SnapshotPlace, SortOrder, SortTarget, StateHash, TxnRequest,
 };
 
@@ -62,10 +62,12 @@ fn payload() -> impl Strategy<Value = Payload> {
 }
 
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
-    (index(), ballot(), option::of(proposal()), any::<u64>(), payload()).prop_map(
-        |(index, ballot, id, time, payload)| Entry {
+    let births = option::of(ballot());
+    (index(), ballot(), births, option::of(proposal()), any::<u64>(), payload()).prop_map(
+        |(index, ballot, born, id, time, payload)| Entry {
             index,
             ballot,
+            born: born.unwrap_or(ballot),
             id,
             time: ClusterTime(time),
             payload,
@@ -156,11 +158,18 @@ fn unleased() -> impl Strategy<Value = Checkpoint> {
     let hashes = (any::<u128>(), any::<u64>());
     let attributes = btree_map(any::<u64>(), string(), 0..3);
     let strings = (string(), attributes);
-    (position, any::<[u64; 4]>(), strings, hashes, any::<[i64; 2]>(), option::of(any::<u64>()))
-        .prop_map(|(position, numbers, (members, attributes), hashes, revisions, space_alarm)| {
+    let reign = any::<(u64, u64, bool)>().prop_map(|(round, node, is_broken)| Reign {
+        round,
+        node,
+        is_broken,
+    });
+    let numbers = (any::<[u64; 4]>(), reign);
+    (position, numbers, strings, hashes, any::<[i64; 2]>(), option::of(any::<u64>())).prop_map(
+        |(position, (numbers, reign), (members, attributes), hashes, revisions, space_alarm)| {
             Checkpoint {
                 position: LogPosition { index: position[0], round: position[1], node: position[2] },
                 time: quorate_kv::ClusterTime(numbers[0]),
+                reign,
                 members,
                 attributes,
                 state_hash: StateHash(hashes.0),
@@ -175,7 +184,8 @@ fn unleased() -> impl Strategy<Value = Checkpoint> {
                 lease_hash: ContentHash(0),
                 alarms: [].into(),
             }
-        })
+        },
+    )
 }
 
 fn range() -> impl Strategy<Value = RangeRequest> {

@@ -20,6 +20,8 @@ impl Digest {
 
     pub(super) fn of(entry: &Entry) -> Self {
         let mut hash = mix(entry.time.0);
+        hash = mix(hash ^ entry.born.round);
+        hash = mix(hash ^ entry.born.node.0);
         if let Some(id) = entry.id {
             hash = mix(hash ^ id.node.0);
             hash = mix(hash ^ id.incarnation.0);

@@ -16,6 +16,7 @@ fn entry(index: u64, round: u64) -> Entry {
     Entry {
         index: Index(index),
         ballot: ballot(round),
+        born: ballot(round),
         id: None,
         time: ClusterTime(index),
         payload: Payload::Command(Bytes::from_static(b"x")),

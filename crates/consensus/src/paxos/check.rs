@@ -89,6 +89,7 @@ fn ascending(entries: &[Entry]) -> Verdict {
     for entry in entries {
         slot(entry.index)?;
         ballot(entry.ballot)?;
+        ensure(entry.born <= entry.ballot, "its vote is older than the value")?;
         ensure(before < entry.index, "its slots do not ascend")?;
         before = entry.index;
     }

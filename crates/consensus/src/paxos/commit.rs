@@ -7,6 +7,7 @@
 
 use super::Paxos;
 use super::role::{Leader, State};
+use crate::clock::Clock;
 use crate::effects::{Fetch, FetchReason};
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
@@ -190,8 +191,9 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// The host has applied entries.
-    pub(super) fn on_applied(&mut self, upto: Index) {
+    pub(super) fn on_applied(&mut self, upto: Index, clock: Clock) {
         self.delivery.on_applied(upto);
+        self.count_time(clock);
     }
 }
 

@@ -217,7 +217,8 @@ impl<R: Rules> Paxos<R> {
     }
 }
 
-/// Equal in all but the ballot.
+/// Equal in all but the ballot of the vote.
 pub(super) fn is_same_value(one: &Entry, other: &Entry) -> bool {
-    one.id == other.id && one.time == other.time && one.payload == other.payload
+    let is_stamped_alike = one.born == other.born && one.time == other.time;
+    is_stamped_alike && one.id == other.id && one.payload == other.payload
 }

@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::role::{Candidate, Leader, State};
 use super::sender::Sender;
 use crate::ballot::Ballot;
+use crate::clock::Clock;
 use crate::config::Timers;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, ProposalId, Span, WriteId};
@@ -34,12 +35,9 @@ impl<R: Rules> Paxos<R> {
             unreachable!("only a candidate is elected");
         };
         let floor = self.slots.chosen();
-        // What it was told of slots that it has learned since may be votes that lost.
-        let open = candidate.best.range(floor.next()..);
-        let newest = open.map(|(_, vote)| vote.time).max();
         let told = candidate.best.keys().next_back().copied().unwrap_or_default();
         let barrier = floor.max(told).max(self.slots.last());
-        let leader = self.new_leader(floor, barrier, newest.unwrap_or_default());
+        let leader = self.new_leader(floor, barrier);
         self.state = State::Leader(Box::new(leader));
         self.lack = None;
         self.track_members(floor);
@@ -54,11 +52,10 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    fn new_leader(&self, floor: Index, barrier: Index, told: ClusterTime) -> Leader {
-        let newest = self.slots.chosen_time().max(told);
+    fn new_leader(&self, floor: Index, barrier: Index) -> Leader {
         Leader {
             ballot: self.acceptor.promised(),
-            tenure: Tenure::new(newest, self.now, &self.config),
+            tenure: Tenure::new(self.now, &self.config),
             floor,
             barrier,
             next_slot: barrier.next(),
@@ -74,18 +71,14 @@ impl<R: Rules> Paxos<R> {
     /// below this ballot.
     fn recover_slots(&mut self, mut candidate: Candidate, span: Span) {
         let ballot = self.acceptor.promised();
-        let decided = self.slots.vote(self.slots.chosen());
-        let mut time = decided.map_or(ClusterTime::default(), |entry| entry.time);
         for index in span.indices() {
             let best = candidate.best.remove(&index);
             let best = best.filter(|_| !self.rules.breaks(Rule::IgnoreVotes));
             let (value, reason) = if let Some(vote) = best {
                 (Entry { ballot, ..vote }, Reason::Adopted)
             } else {
-                let (id, payload) = (None, Payload::Noop);
-                (Entry { index, ballot, id, time, payload }, Reason::NoVotes)
+                (nothing(index, ballot), Reason::NoVotes)
             };
-            time = time.max(value.time);
             self.propose_value(value, reason);
         }
     }
@@ -142,6 +135,7 @@ impl<R: Rules> Paxos<R> {
         let entry = Entry {
             index: leader.next_slot,
             ballot: leader.ballot,
+            born: leader.ballot,
             id: Some(id),
             time: leader.tenure.stamp(self.now),
             payload,
@@ -314,6 +308,17 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
+    /// The host has applied entries. A leader counts time once one of its own is among them, and
+    /// the clock is its own to move: all that anyone has stamped below what it stamps from now on,
+    /// it either proposed itself or knows.
+    pub(super) fn count_time(&mut self, clock: Clock) {
+        if let State::Leader(leader) = &mut self.state
+            && clock.is_moved_by(leader.ballot)
+        {
+            leader.tenure.count_from(clock.time, self.now);
+        }
+    }
+
     /// When a leader has something to do by itself.
     pub(super) fn leader_deadline(&self) -> Option<Instant> {
         let State::Leader(leader) = &self.state else { return None };
@@ -321,4 +326,10 @@ impl<R: Rules> Paxos<R> {
         let heartbeat_at = leader.tenure.heartbeat_at();
         [heartbeat_at, stalled_at, self.quorum_lost_at()].into_iter().flatten().min()
     }
+}
+
+/// What fills a hole: the same whoever proposes it, and it moves no clock.
+fn nothing(index: Index, ballot: Ballot) -> Entry {
+    let (born, time) = (Ballot::ZERO, ClusterTime::default());
+    Entry { index, ballot, born, id: None, time, payload: Payload::Noop }
 }

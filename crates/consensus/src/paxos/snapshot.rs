@@ -45,7 +45,7 @@ impl<R: Rules> Paxos<R> {
             self.become_follower(None, Reason::HigherBallot);
         }
         self.durability.write(Write::Install(meta.clone()));
-        self.slots.install(meta.index, meta.time);
+        self.slots.install(meta.index);
         self.configurations.compact(&meta);
         self.learned.remove_upto(meta.index);
         self.proposals.lose(meta.index, &mut self.effects.outcomes);

@@ -55,6 +55,7 @@ fn append(from: NodeId, term: Term, previous: Position, entries: &[Entry]) -> Ve
         let is_own = next.ballot.round == term.0;
         ensure(!is_own || next.ballot.node == from, "its entry has another leader")?;
         ensure(time <= Some(entry.time), "its stamps decrease along the log")?;
+        ensure(entry.born == entry.ballot, "its entry was first another's")?;
         before = next;
         time = Some(entry.time);
     }

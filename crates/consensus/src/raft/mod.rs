@@ -142,7 +142,7 @@ impl<R: Rules> Engine for Raft<R> {
             Input::Propose { id, payload } => self.on_propose(id, payload),
             Input::Read { id } => self.on_read(id),
             Input::Persisted { write } => self.on_persisted(write),
-            Input::Applied { upto } => self.on_applied(upto),
+            Input::Applied { upto, clock: _ } => self.on_applied(upto),
             Input::Fetched { reason: FetchReason::Replicate(peer), entries } => {
                 self.on_fetched_for(peer, entries);
             }
@@ -197,7 +197,7 @@ impl<R: Rules> Engine for Raft<R> {
 
     fn cluster_time(&self, now: Instant) -> Option<ClusterTime> {
         let State::Leader(leader) = &self.state else { return None };
-        Some(leader.tenure.stamp(now))
+        leader.tenure.time(now)
     }
 
     fn snapshot_in(message: &Message) -> Option<&Meta> {

@@ -34,11 +34,10 @@ impl<R: Rules> Raft<R> {
         assert!(self.term_leader.is_none(), "the term has a leader already");
         self.term_leader = Some(self.config.node);
         let next = self.log.last().next();
-        self.state = State::Leader(Box::new(Leader {
-            tenure: Tenure::new(self.log.last_time(), self.now, &self.config),
-            first_own: next,
-            is_commit_due: true,
-        }));
+        let mut tenure = Tenure::new(self.now, &self.config);
+        tenure.count_from(self.log.last_time(), self.now);
+        self.state =
+            State::Leader(Box::new(Leader { tenure, first_own: next, is_commit_due: true }));
         self.track_members(next);
         self.trace_role(Reason::WonElection);
         self.settle_handover();
@@ -57,9 +56,11 @@ impl<R: Rules> Raft<R> {
     /// Appends an entry of the leader's own term.
     fn append_own(&mut self, id: Option<ProposalId>, payload: Payload, reason: Reason) {
         let State::Leader(leader) = &mut self.state else { return };
+        let ballot = self.term.ballot(self.config.node);
         let entry = Entry {
             index: self.log.last().next(),
-            ballot: self.term.ballot(self.config.node),
+            ballot,
+            born: ballot,
             id,
             time: leader.tenure.stamp(self.now),
             payload,

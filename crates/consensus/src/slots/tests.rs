@@ -5,6 +5,7 @@ use crate::ballot::Promise;
 use crate::entry::{Meta, Payload};
 use crate::ids::NodeId;
 use crate::members::Members;
+use crate::time::ClusterTime;
 use crate::write::{BallotRun, HardState};
 
 fn ballot(round: u64) -> Ballot {
@@ -15,6 +16,7 @@ fn entry(index: u64, round: u64) -> Entry {
     Entry {
         index: Index(index),
         ballot: ballot(round),
+        born: ballot(round),
         id: None,
         time: ClusterTime(index),
         payload: Payload::Noop,
@@ -66,20 +68,6 @@ fn votes_come_in_any_order_and_replace_each_other() {
 }
 
 #[test]
-fn the_stamp_of_a_vote_that_lost_is_of_no_account() {
-    let mut slots = empty();
-    slots.put(Entry { time: ClusterTime(90), ..entry(1, 1) });
-    slots.put(Entry { time: ClusterTime(91), ..entry(2, 1) });
-    assert_eq!(slots.chosen_time(), ClusterTime(0));
-    slots.put(Entry { time: ClusterTime(20), ..entry(1, 2) });
-    slots.choose(Index(1));
-    assert_eq!(slots.chosen_time(), ClusterTime(20));
-    let found = recovered(1, &[(1, 2, 1)], vec![entry(1, 1), entry(2, 1)]);
-    let found = Recovered { time: ClusterTime(2), ..found };
-    assert_eq!(Slots::new(&found).0.chosen_time(), ClusterTime(1));
-}
-
-#[test]
 fn what_is_durable_ends_below_the_lowest_vote_that_waits() {
     let mut slots = empty();
     slots.put(entry(1, 1));
@@ -124,10 +112,10 @@ fn a_snapshot_keeps_the_votes_above_it() {
     for index in [1, 3, 6] {
         slots.put(entry(index, 1));
     }
-    slots.install(Index(4), ClusterTime(4));
+    slots.install(Index(4));
     assert_eq!((held(&slots), slots.chosen(), slots.last()), (vec![6], Index(4), Index(6)));
     slots.assert_invariants();
-    slots.install(Index(9), ClusterTime(9));
+    slots.install(Index(9));
     assert_eq!((held(&slots), slots.chosen(), slots.last()), (vec![], Index(9), Index(9)));
     slots.assert_invariants();
 }

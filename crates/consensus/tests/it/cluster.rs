@@ -299,8 +299,8 @@ impl<P: Protocol> Cluster<P> {
             invariants.on_apply(node, &entry)?;
             host.machine.apply(entry)?;
         }
-        let upto = host.machine.meta.index;
-        host.handle(now, Input::Applied { upto })
+        let (upto, clock) = (host.machine.meta.index, host.machine.clock);
+        host.handle(now, Input::Applied { upto, clock })
     }
 
     fn stream_if_free(&mut self, node: NodeId) -> Check<bool> {

@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::fault::{Check, Fault, fail};
 use crate::host::Host;
 use crate::journal::{describe_host, describe_rounds, kebab, role_name};
+use crate::machine::Machine;
 use crate::protocol::Protocol;
 use crate::words::{self, Relation};
 
@@ -107,7 +108,10 @@ fn judge_same<P: Protocol>(cluster: &Cluster<P>, what: &str, nodes: &[&str]) -> 
     };
     let describe = |host: &Host<P>| match what {
         "logs" => Ok(describe_log(host)),
-        "machines" => Ok(format!("{} {:?}", host.machine.meta.index, host.machine.commands())),
+        "machines" => {
+            let Machine { meta, clock, .. } = &host.machine;
+            Ok(format!("{} {clock:?} {:?}", meta.index, host.machine.commands()))
+        }
         _ => Err(Fault(format!("the same {what}?"))),
     };
     let mut all = Vec::new();
@@ -199,6 +203,7 @@ fn disk_property<P: Protocol>(host: &Host<P>, name: &str) -> Option<u64> {
         "durable_vote" => Some(durable.hard.promise.to.map_or(0, |node| node.0)),
         "durable_last" => Some(durable.last().0),
         "machine" => Some(host.machine.meta.index.0),
+        "time" => Some(host.machine.clock.time.0 / 1_000),
         "unsynced" => Some(host.disk.pending() as u64),
         _ => None,
     }

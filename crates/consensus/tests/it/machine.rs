@@ -1,6 +1,6 @@
 //! A state machine that is the list of what it has applied; a snapshot of it is a copy.
 
-use quorate_consensus::{Entry, Index, Members, Meta, Payload};
+use quorate_consensus::{Clock, Entry, Index, Members, Meta, Payload};
 
 use crate::disk::Log;
 use crate::fault::{Check, ensure};
@@ -9,13 +9,16 @@ use crate::fault::{Check, ensure};
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) meta: Meta,
+    /// The cluster's clock there.
+    pub(crate) clock: Clock,
     entries: Vec<Entry>,
     initial: Members,
 }
 
 impl Machine {
     pub(crate) fn new(members: Members) -> Self {
-        Self { meta: Log::new(members.clone()).meta, entries: Vec::new(), initial: members }
+        let (meta, clock) = (Log::new(members.clone()).meta, Clock::default());
+        Self { meta, clock, entries: Vec::new(), initial: members }
     }
 
     /// Applies the next entry; any other is a fault of the engine.
@@ -28,7 +31,8 @@ impl Machine {
         );
         self.meta.index = entry.index;
         self.meta.ballot = entry.ballot;
-        self.meta.time = entry.time;
+        self.clock.apply(&entry);
+        self.meta.time = self.clock.time;
         if let Payload::Members(members) = &entry.payload {
             self.meta.members = Members::clone(members);
         }

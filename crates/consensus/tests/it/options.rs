@@ -155,6 +155,7 @@ fn seeded_entry(members: &Members, index: Index, round: u64) -> Entry {
     Entry {
         index,
         ballot: Ballot { round, node: leader },
+        born: Ballot { round, node: leader },
         id: Some(ProposalId {
             node: leader,
             incarnation: Incarnation(0),

@@ -30,7 +30,7 @@ use bytes::Bytes;
 use crate::hash::Effects;
 use crate::{
     Checkpoint, ClusterTime, Command, CommandError, ContentHash, Damage, KeyValue, LeaseCounts,
-    LeaseId, LogPosition, Record, Records, Response, Revision, Rule, Rules, SetQuotaRequest,
+    LeaseId, LogPosition, Record, Records, Reign, Response, Revision, Rule, Rules, SetQuotaRequest,
     StateHash, Strict,
 };
 use commit::Commits;
@@ -132,6 +132,16 @@ impl<R: Rules> Store<R> {
     /// The store's clock: the highest time stamp applied.
     pub fn now(&self) -> ClusterTime {
         self.state.time
+    }
+
+    /// Whose entries move the clock, as it was set last.
+    pub fn reign(&self) -> Reign {
+        self.state.reign
+    }
+
+    /// Stores whose entries move the clock: before the entry that changes it is applied.
+    pub fn set_reign(&mut self, reign: Reign) {
+        self.state.reign = reign;
     }
 
     /// The current main revision.

@@ -18,7 +18,7 @@ use super::{Config, QUOTA_BYTES_DEFAULT, Store};
 use crate::hash::Effects;
 use crate::{
     COMPACTED_NEVER, Checkpoint, ClusterTime, ContentHash, LEASE_BYTES, LeaseCounts, LeaseId,
-    LogPosition, OpenError, REVISION_INITIAL, Record, RecordKind, Records, Revision, Rules,
+    LogPosition, OpenError, REVISION_INITIAL, Record, RecordKind, Records, Reign, Revision, Rules,
     ScanLimit, StateHash,
 };
 
@@ -76,6 +76,7 @@ fn fresh() -> Checkpoint {
     Checkpoint {
         position: LogPosition::default(),
         time: ClusterTime::default(),
+        reign: Reign::default(),
         members: Bytes::new(),
         attributes: BTreeMap::new(),
         state_hash: StateHash::default(),

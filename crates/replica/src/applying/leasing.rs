@@ -1,15 +1,17 @@
-//! What leases ask of the applying half: answers to renewals, and the cluster's time.
+//! What leases ask of the applying half: answers to renewals, the cluster's clock, and the time
+//! since.
 
 use core::time::Duration;
 
-use quorate_consensus::{ClusterTime, Instant};
-use quorate_kv::{LeaseId, LeaseRenewResponse};
+use quorate_consensus::{ClusterTime, Entry, Instant};
+use quorate_kv::{Context, LeaseId, LeaseRenewResponse, LogPosition};
 
 use super::Applying;
 use crate::applying_io::{Answer, Note};
+use crate::meta::{clock_of, reign_of};
 use crate::ordering_io::LeaseClock;
 use crate::request::{KeptAlive, Ticket};
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 
 /// Renewals of leases that have ended which are remembered beside those of leases there are.
 const RENEWED_SLACK: usize = 1_000;
@@ -42,6 +44,19 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         for (ticket, ttl) in tickets.into_iter().zip(renewed) {
             self.answer(ticket, Answer::KeptAlive(KeptAlive { revision, ttl }));
         }
+    }
+
+    /// What the log says about the entry that is applied next. It moves the cluster's clock, if it
+    /// is one that does.
+    pub(super) fn begin_entry(&mut self, entry: &Entry) -> Context {
+        let Entry { index, ballot, .. } = entry;
+        let position = LogPosition { index: index.0, round: ballot.round, node: ballot.node.0 };
+        let mut clock = clock_of(&self.store);
+        clock.apply(entry);
+        self.store.set_reign(reign_of(clock));
+        let counts_all = self.rules.breaks(Rule::CountStampsOfAll);
+        let time = if counts_all { entry.time } else { clock.time };
+        Context { position, time: quorate_kv::ClusterTime(time.0) }
     }
 
     /// The cluster's time, as far as this node can tell: what has passed since the last entry that

@@ -42,8 +42,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
 
     /// When to move the cluster's clock, while this node leads.
     pub(super) fn tick_due(&self, now: Instant) -> Option<Instant> {
-        let cluster = self.engine.cluster_time(now)?;
         let leader = self.engine.leader().filter(|leader| leader.node == self.node)?;
-        self.ticking.due(now, leader, cluster, &self.rules)
+        self.ticking.due(now, leader, self.engine.cluster_time(now), &self.rules)
     }
 }

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use quorate_codec::encode_command;
 use quorate_codec::peer::{SnapshotMessage, TransferId};
 use quorate_consensus::{
-    Ballot, ClusterTime, Entry, Index, Instant, Members, Meta, NodeId, Payload, SendSnapshot,
+    Ballot, Clock, ClusterTime, Entry, Index, Instant, Members, Meta, NodeId, Payload, SendSnapshot,
 };
 use quorate_kv::{
-    Command, CompactRequest, MemoryMap, PutRequest, RangeRequest, Records, Response, ScanLimit,
-    Store, Strict,
+    Command, CompactRequest, LeaseGrantRequest, LeaseId, LeaseTtl, MemoryMap, PutRequest,
+    RangeRequest, Records, Response, ScanLimit, Store, Strict,
 };
 use quorate_replica::{
     Answer, Applying, CommitPolicy, Note, ReadRequest, ReadResponse, Ticket, members_to_bytes,
@@ -44,9 +44,21 @@ impl Half {
 
     fn apply(&mut self, command: &Command, ticket: Option<Ticket>) {
         let index = self.applying.applied().next();
+        self.apply_stamped(command, ticket, 1, ClusterTime(index.0));
+    }
+
+    /// Applies a command that the leader of a round was the first to propose, with this stamp.
+    fn apply_stamped(
+        &mut self,
+        command: &Command,
+        ticket: Option<Ticket>,
+        round: u64,
+        time: ClusterTime,
+    ) {
+        let index = self.applying.applied().next();
         let payload = Payload::Command(encode_command(command));
-        let ballot = Ballot { round: 1, node: NodeId(1) };
-        let entry = Entry { index, ballot, id: None, time: ClusterTime(index.0), payload };
+        let born = Ballot { round, node: NodeId(1) };
+        let entry = Entry { index, ballot: born, born, id: None, time, payload };
         self.applying.apply(self.now, &entry, ticket.into()).expect("memory is sound");
     }
 
@@ -335,4 +347,23 @@ fn a_snapshot_that_brings_nothing_new_is_as_good_as_held() {
     let effects = half.applying.effects(half.now).expect("memory is sound");
     assert_eq!(effects.staging, []);
     assert_eq!(effects.messages, [(PEER, SnapshotMessage::Held { transfer, meta })]);
+}
+
+#[test]
+pub(crate) fn a_stamp_that_an_earlier_leader_counted_in_vain_ends_no_lease() {
+    let mut half = Half::new(CommitPolicy::default());
+    let second = |at: u64| ClusterTime(at * 1_000_000);
+    let ttl = LeaseTtl::new(5).expect("in bounds");
+    let grant = Command::LeaseGrant(LeaseGrantRequest { id: LeaseId(7), ttl });
+    half.apply_stamped(&grant, None, 2, second(1));
+    half.apply_stamped(&Command::Advance, None, 1, second(20));
+    half.apply_stamped(&Command::Advance, None, 2, second(30));
+    half.turn();
+    let leases = |half: &Half| half.applying.store().lease_list().ids.len();
+    assert_eq!(leases(&half), 1, "the clock shows a second");
+    let born = Ballot { round: 2, node: NodeId(1) };
+    let clock = Clock { time: second(1), born, is_broken: true };
+    assert!(half.notes.contains(&Note::Applied { upto: Index(3), clock }), "{:?}", half.notes);
+    half.apply_stamped(&Command::Advance, None, 3, second(6));
+    assert_eq!(leases(&half), 0);
 }

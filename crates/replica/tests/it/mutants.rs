@@ -52,6 +52,9 @@ fn catcher(rule: Rule) -> fn() {
         Rule::LetClockStand => {
             leasing::a_change_of_leaders_neither_lengthens_a_lease_nor_shortens_it
         }
+        Rule::CountStampsOfAll => {
+            half::a_stamp_that_an_earlier_leader_counted_in_vain_ends_no_lease
+        }
         Rule::ClaimEarly => {
             snapshots::work_for_a_transfer_that_was_given_up_says_nothing_about_the_next
         }

@@ -335,7 +335,7 @@ fn perform(disk: &mut Disk, operation: StagingOp) -> bool {
 
 fn input_of(note: Note) -> OrderingInput<Message> {
     match note {
-        Note::Applied(index) => OrderingInput::Applied(index),
+        Note::Applied { upto, clock } => OrderingInput::Applied { upto, clock },
         Note::Compacted(meta) => OrderingInput::Compacted(meta),
         Note::Staged(meta) => OrderingInput::Staged(meta),
         Note::SnapshotSent { to, meta } => OrderingInput::SnapshotSent { to, meta },

@@ -3,32 +3,18 @@
 //! That clock moves only while a node leads, at most as fast as the clocks of nodes run, and by
 //! their leaps. So what passes here between two moments bounds what a lease can have lived from
 //! above: one that is over sooner was ended early.
-//!
-//! Not so on Multi-Paxos: a leader may take up the vote of an earlier one that led in vain, with
-//! its stamp, and then the clock makes up for what that one counted. There all time counts here
-//! (default seed 5902).
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_codec::EngineKind;
 use quorate_consensus::{Instant, NodeId};
 
 /// As fast as the world, in millionths.
 const TRUE_RATE: u64 = 1_000_000;
 
-/// What is counted.
-#[derive(Clone, Copy, Debug, Default)]
-enum Counts {
-    #[default]
-    WhileLed,
-    Always,
-}
-
 /// A clock that never counts less than the one in the log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LedClock {
-    counts: Counts,
     leaders: BTreeSet<NodeId>,
     /// How fast the clocks run that are not true, in millionths.
     rates: BTreeMap<NodeId, u64>,
@@ -38,15 +24,6 @@ pub(crate) struct LedClock {
 }
 
 impl LedClock {
-    /// One for logs of this engine.
-    pub(crate) fn of(engine: EngineKind) -> Self {
-        let counts = match engine {
-            EngineKind::Raft => Counts::WhileLed,
-            EngineKind::Paxos => Counts::Always,
-        };
-        Self { counts, ..Self::default() }
-    }
-
     /// What it shows.
     pub(crate) fn reading(&self) -> Duration {
         let micros = self.counted.div_ceil(u128::from(TRUE_RATE));
@@ -57,8 +34,7 @@ impl LedClock {
     pub(crate) fn advance(&mut self, now: Instant) {
         let elapsed = now.as_micros() - self.at.as_micros();
         self.at = now;
-        let is_led = !self.leaders.is_empty();
-        if is_led || matches!(self.counts, Counts::Always) {
+        if !self.leaders.is_empty() {
             let fastest = self.rates.values().copied().max().unwrap_or(0).max(TRUE_RATE);
             self.counted += u128::from(elapsed) * u128::from(fastest);
         }
@@ -96,13 +72,6 @@ mod tests {
 
     fn at(micros: u64) -> Instant {
         Instant::from_micros(micros)
-    }
-
-    #[test]
-    fn on_multi_paxos_all_time_counts() {
-        let mut led = LedClock::of(EngineKind::Paxos);
-        led.advance(at(1_000));
-        assert_eq!(led.reading(), Duration::from_millis(1));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use quorate_consensus::invariants::{Claims, Invariant, Invariants};
 use quorate_consensus::{
-    Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Role, Summary, WriteBatch,
-    WriteId,
+    Clock, Entry, Index, Instant, Meta, Misbehaved, NodeId, Payload, Recovered, Role, Summary,
+    WriteBatch, WriteId,
 };
 use quorate_kv::{ClusterTime, StateHash, StreamId, WatchLimits, WatchResponse};
 use quorate_replica::Ticket;
@@ -64,6 +64,8 @@ pub(crate) struct Checks<P: Protocol> {
     invariants: Invariants,
     history: History,
     led: LedClock,
+    /// The cluster's clock, as the entries that were told of move it.
+    clock: Clock,
     /// The state's hash behind each entry that anyone has applied.
     hashes: BTreeMap<Index, StateHash>,
     /// The last entry that the history was told.
@@ -81,7 +83,8 @@ impl<P: Protocol> Checks<P> {
             violation: None,
             invariants: Invariants::new(P::Engine::ORDER),
             history: History::searching(searched).with_watch_limits(limits),
-            led: LedClock::of(P::KIND),
+            led: LedClock::default(),
+            clock: Clock::default(),
             hashes: BTreeMap::new(),
             told: Index::ZERO,
             counts: BTreeMap::new(),
@@ -268,7 +271,8 @@ impl<P: Protocol> Checks<P> {
         self.judge(verdict);
         if entry.index == self.told.next() {
             self.told = entry.index;
-            let time = ClusterTime(entry.time.0);
+            self.clock.apply(entry);
+            let time = ClusterTime(self.clock.time.0);
             let verdict = self.history.on_entry(entry.index, time, command_of(entry));
             self.judge_history(verdict);
         }

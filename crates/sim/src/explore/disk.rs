@@ -25,7 +25,8 @@ impl Disk {
             let index = disk.last().next();
             let ballot = Ballot { round, node };
             let (time, payload) = (ClusterTime::default(), Payload::Noop);
-            disk.entries.insert(index, Entry { index, ballot, id: None, time, payload });
+            disk.entries
+                .insert(index, Entry { index, ballot, born: ballot, id: None, time, payload });
         }
         disk.hard.promise.round = seed.round;
         disk

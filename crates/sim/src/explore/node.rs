@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::invariants::Invariant;
 use quorate_consensus::{
-    Ballot, Config, Effects, Engine, Entry, Envelope, Flow, HardState, Incarnation, Index, Input,
-    Instant, NodeId, Outcome, Payload, PeerStatus, ProposalId, RequestId, Role, Seed, Timers,
-    WriteBatch,
+    Ballot, Clock, Config, Effects, Engine, Entry, Envelope, Flow, HardState, Incarnation, Index,
+    Input, Instant, NodeId, Outcome, Payload, PeerStatus, ProposalId, RequestId, Role, Seed,
+    Timers, WriteBatch,
 };
 
 use super::audit;
@@ -236,7 +236,7 @@ impl<P: Explored> Node<P> {
             self.on_outcome(outcome)?;
         }
         if let Some(entry) = effects.committed.last() {
-            self.tell(Input::Applied { upto: entry.index });
+            self.tell(Input::Applied { upto: entry.index, clock: Clock::default() });
         }
         Ok(())
     }

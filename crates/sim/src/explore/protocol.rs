@@ -77,6 +77,7 @@ impl Renaming {
     /// An entry under the other names of those who made it.
     pub fn entry(&self, entry: &Entry) -> Entry {
         let id = entry.id.map(|id| ProposalId { node: self.node(id.node), ..id });
-        Entry { ballot: self.ballot(entry.ballot), id, ..entry.clone() }
+        let (ballot, born) = (self.ballot(entry.ballot), self.ballot(entry.born));
+        Entry { ballot, born, id, ..entry.clone() }
     }
 }

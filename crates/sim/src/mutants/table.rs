@@ -156,7 +156,7 @@ const ENGINE: &[Exhibit] = &[
         "deposed",
         play::deposed,
     ),
-    hunted(Lesson::Engine(Engine::SkipConsistencyCheck), &["log-matching"], Named::Default, 8),
+    hunted(Lesson::Engine(Engine::SkipConsistencyCheck), &["log-matching"], Named::Default, 66),
     hunted(Lesson::Engine(Engine::KeepConflicting), &["log-matching"], Named::Partial, 6),
     tested(
         Lesson::Engine(Engine::OldWriteCounts),
@@ -385,5 +385,9 @@ const NODE: &[Exhibit] = &[
     tested(
         Lesson::Node(Node::LetClockStand),
         "replica leasing::a_change_of_leaders_neither_lengthens_a_lease_nor_shortens_it",
+    ),
+    tested(
+        Lesson::Node(Node::CountStampsOfAll),
+        "replica half::a_stamp_that_an_earlier_leader_counted_in_vain_ends_no_lease",
     ),
 ];

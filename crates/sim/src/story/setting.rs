@@ -120,6 +120,7 @@ fn entries(rounds: &[u64], servers: u64) -> Vec<Entry> {
         Entry {
             index: Index(index),
             ballot: Ballot { round: *round, node },
+            born: Ballot { round: *round, node },
             id: Some(ProposalId { node, incarnation: Incarnation(1), sequence }),
             time: ClusterTime(round * 1_000),
             payload: Payload::Command(encode_command(&put_command(

@@ -420,6 +420,7 @@ mod tests {
         let entry = Entry {
             index: Index(1),
             ballot,
+            born: ballot,
             id: None,
             time: ClusterTime(0),
             payload: Payload::Noop,

@@ -311,7 +311,7 @@ fn observe<P: Protocol>(running: &mut Running<P>, input: &OrderingInput<P::Messa
 
 fn input_of<M>(note: Note) -> OrderingInput<M> {
     match note {
-        Note::Applied(index) => OrderingInput::Applied(index),
+        Note::Applied { upto, clock } => OrderingInput::Applied { upto, clock },
         Note::Compacted(meta) => OrderingInput::Compacted(meta),
         Note::Staged(meta) => OrderingInput::Staged(meta),
         Note::SnapshotSent { to, meta } => OrderingInput::SnapshotSent { to, meta },

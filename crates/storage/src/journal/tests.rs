@@ -29,6 +29,7 @@ fn checkpoint(index: u64) -> Checkpoint {
     Checkpoint {
         position: quorate_kv::LogPosition { index, round: 1, node: 1 },
         time: quorate_kv::ClusterTime(1),
+        reign: quorate_kv::Reign::default(),
         members: Bytes::new(),
         state_hash: quorate_kv::StateHash(1),
         revision: 1,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use quorate_kv::{ClusterTime, CommitId, ContentHash, LeaseId, LogPosition, RecordKind, StateHash};
+use quorate_kv::{
+    ClusterTime, CommitId, ContentHash, LeaseId, LogPosition, RecordKind, Reign, StateHash,
+};
 
 use super::*;
 use crate::rules::Strict;
@@ -37,6 +39,7 @@ fn checkpoint() -> Checkpoint {
     Checkpoint {
         position: LogPosition { index: 5, round: 2, node: 1 },
         time: ClusterTime(6),
+        reign: Reign { round: 7, node: 8, is_broken: true },
         members: Bytes::from_static(b"members"),
         state_hash: StateHash(7),
         revision: 3,

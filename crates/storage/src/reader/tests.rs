@@ -12,6 +12,7 @@ fn put(index: u64) -> Write {
     Write::Put(Entry {
         index: Index(index),
         ballot: Ballot::ZERO,
+        born: Ballot::ZERO,
         id: None,
         time: ClusterTime(0),
         payload: Payload::Command(vec![7; 100].into()),

@@ -83,6 +83,7 @@ fn put(index: u64, round: u64, length: usize) -> Write {
     Write::Put(Entry {
         index: Index(index),
         ballot: Ballot { round, node: NodeId(1) },
+        born: Ballot { round, node: NodeId(1) },
         id: None,
         time: ClusterTime(index),
         payload: Payload::Command(vec![index as u8; length].into()),

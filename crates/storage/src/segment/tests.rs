@@ -50,6 +50,7 @@ fn segment_bytes() -> Vec<u8> {
     let entry = Entry {
         index: Index(40),
         ballot: head.store.ballot,
+        born: head.store.ballot,
         id: Some(id),
         time: ClusterTime(78),
         payload: Payload::Command(Bytes::from_static(b"command")),

@@ -51,6 +51,7 @@ fn checkpoint(index: u64, records: &BTreeMap<Revision, Record>) -> Checkpoint {
     Checkpoint {
         position: LogPosition { index, round: 2, node: 1 },
         time: quorate_kv::ClusterTime(1),
+        reign: quorate_kv::Reign::default(),
         members: Bytes::new(),
         state_hash: StateHash(1),
         revision: 100,

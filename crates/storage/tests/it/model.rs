@@ -162,6 +162,7 @@ pub(crate) fn checkpoint_of(index: u64, records: &BTreeMap<Revision, Record>) ->
     Checkpoint {
         position: LogPosition { index, round: 1, node: 1 },
         time: quorate_kv::ClusterTime(index),
+        reign: quorate_kv::Reign::default(),
         members: Bytes::from_static(b"members"),
         state_hash: StateHash(u128::from(index)),
         revision: records.keys().last().map_or(1, |revision| revision.main),
@@ -233,6 +234,7 @@ fn entry(index: u64, round: u64, payload: Payload) -> Entry {
     Entry {
         index: Index(index),
         ballot: ballot(round),
+        born: ballot(round),
         id: Some(id),
         time: ClusterTime(index),
         payload,

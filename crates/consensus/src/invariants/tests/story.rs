@@ -28,7 +28,7 @@ pub(super) fn name(sequence: u64) -> ProposalId {
 /// A no-op.
 pub(super) fn noop(index: u64, ballot: Ballot) -> Entry {
     let (index, time) = (Index(index), ClusterTime(0));
-    Entry { index, ballot, id: None, time, payload: Payload::Noop }
+    Entry { index, ballot, born: Ballot::ZERO, id: None, time, payload: Payload::Noop }
 }
 
 /// A command with its name.

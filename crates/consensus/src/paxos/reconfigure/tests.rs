@@ -33,7 +33,7 @@ fn vote(index: u64) -> Entry {
         _ => Payload::Noop,
     };
     let ballot = Ballot { round: 1, node: NodeId(1) };
-    Entry { index: Index(index), ballot, id: None, time: ClusterTime(0), payload }
+    Entry { index: Index(index), ballot, born: ballot, id: None, time: ClusterTime(0), payload }
 }
 
 /// Three undecided votes, the second of which changes the members.

@@ -107,6 +107,7 @@ fn a_follower_whose_disk_is_behind_takes_no_more() {
         let entry = Entry {
             index: Index(at + 1),
             ballot,
+            born: ballot,
             id: None,
             time: ClusterTime(1 << 40),
             payload: Payload::Command(Bytes::from_static(&[0; 100])),
@@ -148,6 +149,7 @@ fn entry(index: u64, round: u64, node: NodeId) -> Entry {
     Entry {
         index: Index(index),
         ballot: Ballot { round, node },
+        born: Ballot { round, node },
         id: None,
         time: ClusterTime(index),
         payload: Payload::Noop,
@@ -253,7 +255,7 @@ fn messages_that_contradict_the_state_are_reported_and_change_nothing() {
     // A leader never replaces its own entry.
     let next = Entry { time: ClusterTime(1 << 40), ..entry(3, 3, N1) };
     for previous in [position(2, 1), position(2, 3)] {
-        let second = Entry { ballot: previous.ballot, ..entry(2, 3, N1) };
+        let second = Entry { ballot: previous.ballot, born: previous.ballot, ..entry(2, 3, N1) };
         let body = append(position(1, 1), vec![second, next.clone()]);
         world.handle(N2, Input::Message { from: N1, message: Message { term: Term(3), body } });
         world.drain(N2);

@@ -22,6 +22,7 @@ fn entry(index: u64, round: u64, node: NodeId) -> Entry {
     Entry {
         index: Index(index),
         ballot: Ballot { round, node },
+        born: Ballot { round, node },
         id: None,
         time: ClusterTime(0),
         payload: Payload::Noop,

@@ -406,7 +406,7 @@ impl<R: Rules> World<R> {
         self.keeps(verdict);
         let known = *self.hashes.entry(entry.index).or_insert(hash);
         assert_eq!(known, hash, "state machines differ at {}", entry.index);
-        self.handle(node, Input::Applied { upto: entry.index });
+        self.handle(node, Input::Applied { upto: entry.index, clock: Clock::default() });
     }
 
     /// Makes the state machine durable, and lets go of the log below.
@@ -573,8 +573,14 @@ impl<R: Rules> World<R> {
         for (at, &round) in terms.iter().enumerate() {
             let index = Index(at as u64 + 1);
             let ballot = Ballot { round, node: leader_of(round) };
-            let entry =
-                Entry { index, ballot, id: None, time: ClusterTime(0), payload: Payload::Noop };
+            let entry = Entry {
+                index,
+                ballot,
+                born: ballot,
+                id: None,
+                time: ClusterTime(0),
+                payload: Payload::Noop,
+            };
             disk.entries.insert(index, entry);
         }
         let round = terms.last().copied().unwrap_or_default();

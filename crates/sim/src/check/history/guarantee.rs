@@ -43,8 +43,8 @@ pub enum Guarantee {
     WatchTellsTruth,
     /// No watch is refused or ended but for a reason that holds.
     WatchEndsForReason,
-    /// A lease lives its whole time from the last request that was acknowledged for it; on Raft,
-    /// not counting time without a leader.
+    /// A lease lives its whole time from the last request that was acknowledged for it, not
+    /// counting time without a leader.
     LeaseNotEarly,
     /// What is over or revoked is not said to live, and not kept alive.
     LeaseStaysOver,
