@@ -279,7 +279,10 @@ async fn contend(arena: &Arena, command: &[&str]) {
     poll::until("etcdctl holds it", 4 * READY_LIMIT, async || {
         let mut etcdctl = etcdctl(arena, command);
         let output = etcdctl.stdout.take().expect("it is piped");
-        let key = BufReader::new(output).lines().next_line().await.expect("a pipe is read")?;
+        // Open until it has ended: it tells more than the key, and would die of a pipe without a
+        // reader, and its key live as long as its lease.
+        let mut lines = BufReader::new(output).lines();
+        let key = lines.next_line().await.expect("a pipe is read")?;
         arena.count(key.as_bytes()).await;
         let pid = etcdctl.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         kill_process(pid.expect("it runs"), Signal::INT).expect("a child can be signalled");
