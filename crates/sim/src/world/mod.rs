@@ -182,10 +182,15 @@ impl<P: Protocol> World<P> {
     pub fn step(&mut self) -> bool {
         let Some((at, event)) = self.queue.pop() else { return false };
         assert!(self.now <= at, "time never goes back");
-        self.now = at;
-        self.checks.on_time(at.instant());
+        self.come_to(at);
         self.happen(event);
         true
+    }
+
+    /// Time has come to this moment, of which the checks hear before anything else happens in it.
+    fn come_to(&mut self, at: SimTime) {
+        self.now = at;
+        self.checks.on_time(at.instant());
     }
 
     /// Lets time pass, until an invariant is found broken.
@@ -201,7 +206,7 @@ impl<P: Protocol> World<P> {
             }
             self.step();
         }
-        self.now = self.now.max(end);
+        self.come_to(self.now.max(end));
     }
 
     fn happen(&mut self, event: Event) {

@@ -4,12 +4,13 @@
 use quorate_sim::world::{Options, Report, run};
 use quorate_sim::{Broken, Draws, Named, PaxosProtocol, Profile, Protocol, RaftProtocol, Seed};
 
-/// On Raft: a snapshot offered for ever, and the stamp of an entry that was truncated.
-const RAFT: [u64; 2] = [699_038_031_823_460_884, 1_367];
+/// On Raft: a snapshot offered for ever, the stamp of an entry that was truncated, and a check that
+/// did not hear of the time before a clock's rate changed (2300, on both).
+const RAFT: [u64; 3] = [699_038_031_823_460_884, 1_367, 2_300];
 
 /// On Multi-Paxos: stamps of votes that lost (27, 2509, 5024) or were taken up late (5902), a watch
 /// ended twice (5231), and one passed by a compaction before it was told that it began (2291).
-const PAXOS: [u64; 6] = [27, 2_291, 2_509, 5_024, 5_231, 5_902];
+const PAXOS: [u64; 7] = [27, 2_291, 2_300, 2_509, 5_024, 5_231, 5_902];
 
 #[test]
 fn nothing_goes_wrong_any_more_on_raft() {
