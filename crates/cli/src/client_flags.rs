@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Command};
 use quorate_server::{HttpUrl, UrlError};
 
 use crate::connect::Session;
-use crate::exit::{Failure, Personality};
+use crate::exit::{Exit, Failure, Personality};
 use crate::output::{ByteForm, Format, Printer};
 use crate::refused::{self, Absent};
 
@@ -83,6 +83,14 @@ impl Context {
 }
 
 impl ClientFlags {
+    /// Fails if they ask for what etcdctl does not have.
+    pub(crate) fn check_etcdctl(&self) -> Result<(), Failure> {
+        match self.write_out {
+            Format::JsonLines => Err(Failure::new(Exit::BadFeature, "unsupported output format")),
+            _ => Ok(()),
+        }
+    }
+
     /// What a command needs of them.
     pub(crate) fn context(&self, personality: Personality) -> Context {
         let byte_form = if self.hex { ByteForm::Hex } else { ByteForm::Raw };

@@ -188,6 +188,7 @@ fn run_etcdctl(arguments: Vec<OsString>) -> Result<(), Stop> {
     let cli = EtcdctlCli::from_arg_matches(&matches).map_err(Stop::Clap)?;
     cli.legacy.check()?;
     let flags = ClientFlags::from_arg_matches(deepest(&matches)).map_err(Stop::Clap)?;
+    flags.check_etcdctl()?;
     match cli.command {
         EtcdctlCommand::Program(program) => program.run(etcdctl_command(), Personality::Etcdctl)?,
         EtcdctlCommand::Client(client) => client.run(&flags.context(Personality::Etcdctl))?,

@@ -73,6 +73,13 @@ pub(crate) fn has_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// The time of day, in UTC.
+pub(crate) fn timestamp() -> String {
+    let mut time = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut time)).expect("a string can be written to");
+    time
+}
+
 /// etcd's form of a log line.
 #[derive(Debug)]
 struct JsonLines;
@@ -88,8 +95,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let time = timestamp();
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();

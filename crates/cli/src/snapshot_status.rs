@@ -24,7 +24,7 @@ pub(crate) fn run(flags: &StatusFlags, format: Format) -> Result<(), Failure> {
     let (revision, keys, bytes) = (summary.revision, summary.keys, summary.bytes);
     let size = byte_count(i64::try_from(bytes).unwrap_or(i64::MAX));
     match format {
-        Format::Json => output::say(serde_json::json!({
+        Format::Json | Format::JsonLines => output::say(serde_json::json!({
             "hash": hash, "revision": revision, "totalKey": keys, "totalSize": bytes,
             "version": summary.version,
         })),

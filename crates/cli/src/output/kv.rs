@@ -123,6 +123,14 @@ impl Answer for RangeResponse {
             .into()
     }
 
+    fn json_lines(&self) -> Vec<Json> {
+        // Of keys that are only counted there is but the count.
+        if self.kvs.is_empty() && 0 < self.count {
+            return vec![self.json()];
+        }
+        self.kvs.iter().map(|pair| Object::from(pair).into()).collect()
+    }
+
     fn fields(&self, text: &mut Text) {
         text.header_fields(self.header.as_ref());
         self.kvs.iter().for_each(|pair| text.pair_fields("", pair));

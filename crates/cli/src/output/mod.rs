@@ -21,7 +21,7 @@ use quorate_etcdapi::mvccpb::KeyValue;
 pub(crate) use cluster::{HashAt, Health, StatusAt};
 pub(crate) use json::{Json, Object};
 pub(crate) use lease::TimeToLive;
-pub(crate) use paint::{Colour, Paint};
+pub(crate) use paint::{Colour, Paint, understands_codes};
 pub(crate) use quote::{quoted, unquoted};
 pub(crate) use table::Table;
 pub(crate) use units::{byte_count, duration};
@@ -35,6 +35,9 @@ pub(crate) enum Format {
     Simple,
     /// One JSON document on a line, with etcd's names.
     Json,
+    /// The same, with a line for each of what is a list.
+    #[value(name = "jsonl")]
+    JsonLines,
     /// One field on a line, as `"Name" : value`.
     Fields,
     /// A table, for what is a list of things.
@@ -67,6 +70,13 @@ pub(crate) trait Answer {
     fn simple(&self, text: &mut Text);
     /// As JSON.
     fn json(&self) -> Json;
+    /// As JSON in lines: each of what is a list on its own.
+    fn json_lines(&self) -> Vec<Json> {
+        match self.json() {
+            Json::List(elements) => elements,
+            whole => vec![whole],
+        }
+    }
     /// Field by field.
     fn fields(&self, text: &mut Text);
     /// As a table, if it is one.
@@ -105,7 +115,12 @@ impl Printer {
 
     /// How failures are told beside it.
     pub(crate) fn failure_form(self) -> Form {
-        if self.format == Format::Json { Form::Json } else { Form::Text }
+        if self.is_json() { Form::Json } else { Form::Text }
+    }
+
+    /// Whether it prints JSON.
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self.format, Format::Json | Format::JsonLines)
     }
 
     /// One that prints the simple form.
@@ -136,13 +151,17 @@ impl Printer {
         self.painted(answer, Paint::Plain)
     }
 
-    fn painted(self, answer: &impl Answer, paint: Paint) -> Result<Vec<u8>, Failure> {
+    /// The same, with colours if there are any.
+    pub(crate) fn painted(self, answer: &impl Answer, paint: Paint) -> Result<Vec<u8>, Failure> {
         let Self { parts, byte_form, .. } = self;
         let mut text = Text { bytes: Vec::new(), parts, byte_form, paint };
         match self.format {
             Format::Simple => answer.simple(&mut text),
             Format::Fields => answer.fields(&mut text),
             Format::Json => text.line(answer.json().to_string().as_bytes()),
+            Format::JsonLines => {
+                answer.json_lines().iter().for_each(|it| text.line(it.to_string().as_bytes()));
+            }
             Format::Table => match answer.table() {
                 Some(table) => text.bytes = table.to_string().into_bytes(),
                 None => return Err(unsupported("table")),
@@ -238,7 +257,7 @@ pub(crate) fn flush(printed: &[u8]) -> Result<(), Failure> {
 }
 
 /// The same, and tells if the reader has left.
-fn write(printed: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(printed: &[u8]) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     let written = output.write_all(printed).and_then(|()| output.flush());
     written.map_err(|error| match error.kind() {

@@ -23,16 +23,17 @@ pub(crate) enum Colour {
     Yellow,
 }
 
+/// Whether it is a terminal on which colours and the place of the cursor can be set.
+pub(crate) fn understands_codes(output: &impl IsTerminal) -> bool {
+    let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    output.is_terminal() && !is_dumb
+}
+
 impl Paint {
     /// As it suits this output.
     pub(crate) fn of(output: &impl IsTerminal) -> Self {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        if output.is_terminal() && !is_set("NO_COLOR") && !is_dumb {
-            Self::Coloured
-        } else {
-            Self::Plain
-        }
+        if understands_codes(output) && !is_set("NO_COLOR") { Self::Coloured } else { Self::Plain }
     }
 
     /// The text in that colour.

@@ -56,6 +56,18 @@ fn json_leaves_out_what_says_nothing() {
 }
 
 #[test]
+fn json_in_lines_has_a_line_for_each_pair() {
+    let lines = Printer::new(Format::JsonLines, ByteForm::Raw);
+    let expected = r#"{"key":"YQ==","create_revision":2,"mod_revision":3,"version":2,"value":"MQ=="}
+{"key":"/w==","create_revision":2,"mod_revision":3,"version":2}
+"#;
+    assert_eq!(printed(lines, &range()), expected);
+    assert_eq!(printed(lines, &RangeResponse::default()), "");
+    let counted = RangeResponse { count: 2, ..RangeResponse::default() };
+    assert_eq!(printed(lines, &counted), "{\"count\":2}\n");
+}
+
+#[test]
 fn an_event_of_a_deletion_has_a_key_alone() {
     let kv = KeyValue { key: "w".into(), mod_revision: 24, ..Default::default() };
     let events = vec![Event { r#type: 1, kv: Some(kv), prev_kv: None }];

@@ -12,4 +12,5 @@ mod overload;
 mod personality;
 mod power;
 mod snapshot;
+mod status;
 mod support;

@@ -1,89 +1,110 @@
 //! How the members of a cluster are printed.
 
+mod columns;
+
 use std::time::Duration;
 
-use crate::output::{Answer, Colour, Json, Object, Table, Text, byte_count};
-use crate::survey::{Facts, Seen, Standing, Survey, Surveyed};
+use self::columns::{Column, Side};
+use crate::output::{Answer, Colour, Json, Object, Table, Text};
+use crate::survey::{Seen, Standing, Survey, Surveyed};
 
-/// The longest line of the table for people.
+/// The longest line of the table for people, unless all columns are asked for.
 const LINE_LETTERS_MAX: usize = 100;
 
-/// The longest name that is printed whole.
+/// The longest name that is printed whole there.
 const NAME_LETTERS_MAX: usize = 12;
 
 /// What is left of an address at least.
 const ADDRESS_LETTERS_MIN: usize = 12;
 
-/// The longest reason that is printed whole.
+/// The longest reason that is printed whole there.
 const REASON_LETTERS_MAX: usize = 38;
 
-/// The metric of the syncs of the log, under etcd's name.
-const SYNC: &str = "etcd_disk_wal_fsync_duration_seconds";
-
-/// What there is no number for.
-const NONE: &str = "-";
-
-/// A cell for each column of the table.
-fn row(survey: &Survey, member: &Surveyed) -> [String; 9] {
-    let name = shortened(&member.label(), NAME_LETTERS_MAX);
-    let address = member.address();
-    let none = || NONE.to_owned();
-    let Some(facts) = member.facts() else {
-        let cells = [none(), none(), none(), none(), none(), none()];
-        let [term, applied, lag, trip, sync, size] = cells;
-        return [name, "DOWN".to_owned(), term, applied, lag, trip, sync, size, address];
-    };
-    [
-        name,
-        role(member, facts).to_owned(),
-        facts.status.raft_term.to_string(),
-        facts.status.raft_applied_index.to_string(),
-        survey.lag(member).map_or_else(none, |lag| lag.to_string()),
-        round_trip(survey, member).map_or_else(none, milliseconds),
-        facts.scrape.p99(SYNC).map_or_else(none, milliseconds),
-        byte_count(facts.status.db_size),
-        address,
-    ]
+/// How much is shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// What fits into lines of 100 letters.
+    Narrow,
+    /// All columns, and nothing shortened.
+    Wide,
 }
 
-/// The titles; what Raft calls a term is the round of a ballot in Multi-Paxos, and an index a slot.
-fn titles(survey: &Survey) -> [&'static str; 9] {
-    let (term, applied) = match engine(survey) {
-        Some("paxos") => ("BALLOT", "SLOT"),
-        _ => ("TERM", "APPLIED"),
-    };
-    ["NAME", "ROLE", term, applied, "LAG", "RTT", "SYNC P99", "DB SIZE", "ENDPOINT"]
+/// The members at one moment, as they are to be shown.
+#[derive(Debug)]
+pub(super) struct View {
+    /// The members.
+    pub(super) survey: Survey,
+    /// When they were asked.
+    pub(super) time: String,
+    /// How much of it is shown.
+    pub(super) width: Width,
 }
 
-fn engine(survey: &Survey) -> Option<&str> {
-    survey.up().find_map(|member| member.facts()?.own["engine"].as_str())
-}
-
-fn role(member: &Surveyed, facts: &Facts) -> &'static str {
-    match facts.own["role"].as_str() {
-        _ if facts.status.is_learner => "learner",
-        Some("Leader") => "leader",
-        Some("Candidate" | "PreCandidate") => "candidate",
-        None if member.leads() => "leader",
-        _ if facts.status.leader == 0 => "leaderless",
-        _ => "follower",
+impl View {
+    /// How the cluster is.
+    pub(super) fn standing(&self) -> Standing {
+        self.survey.standing()
     }
-}
 
-/// From the leader to the member, as the leader measured it.
-fn round_trip(survey: &Survey, member: &Surveyed) -> Option<Duration> {
-    let leader = survey.leader()?.facts()?;
-    leader.round_trips.get(&member.id).copied().flatten().map(Duration::from_micros)
-}
+    fn engine(&self) -> Option<&str> {
+        columns::engine(&self.survey)
+    }
 
-fn milliseconds(duration: Duration) -> String {
-    let milliseconds = duration.as_secs_f64() * 1e3;
-    if milliseconds < 0.1 {
-        format!("{milliseconds:.2} ms")
-    } else if milliseconds < 100.0 {
-        format!("{milliseconds:.1} ms")
-    } else {
-        format!("{milliseconds:.0} ms")
+    fn columns(&self) -> Vec<Column> {
+        columns::columns(&self.survey, self.width)
+    }
+
+    fn row(&self, columns: &[Column], member: &Surveyed) -> Vec<String> {
+        columns.iter().map(|column| column.cell(&self.survey, member)).collect()
+    }
+
+    fn shortened(&self, text: &str, letters_max: usize) -> String {
+        match self.width {
+            Width::Narrow => shortened(text, letters_max),
+            Width::Wide => text.to_owned(),
+        }
+    }
+
+    /// Words to the left, numbers to the right; in narrow lines the last column gets what is left.
+    fn aligned(&self, columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let last = columns.len() - 1;
+        let widths: Vec<usize> = (0..last).map(|column| width(column).unwrap_or(0)).collect();
+        let taken: usize = widths.iter().map(|width| width + 2).sum();
+        let left = LINE_LETTERS_MAX.saturating_sub(taken).max(ADDRESS_LETTERS_MIN);
+        let line = |row: &Vec<String>| {
+            let mut line = String::new();
+            for ((cell, width), column) in row.iter().zip(&widths).zip(columns) {
+                let cell = match column.side {
+                    Side::Left => format!("{cell:<width$}  "),
+                    Side::Right => format!("{cell:>width$}  "),
+                };
+                line.push_str(&cell);
+            }
+            line + &self.shortened(&row[last], left)
+        };
+        rows.iter().map(line).collect()
+    }
+
+    /// The sentence, and what is wrong beside it.
+    fn verdict(&self) -> Vec<String> {
+        let survey = &self.survey;
+        let engine = self.engine().map_or_else(String::new, |engine| format!(" ({engine})"));
+        let mut lines =
+            vec![format!("{}: {}{engine}", survey.standing().name(), survey.sentence())];
+        for member in &survey.members {
+            if let Seen::Down(reason) = &member.seen {
+                let reason = self.shortened(reason, REASON_LETTERS_MAX);
+                let name = self.shortened(&member.label(), NAME_LETTERS_MAX);
+                let address = member.address();
+                lines.push(format!(
+                    "  {name} does not answer ({address}: {reason}); start it again"
+                ));
+            }
+        }
+        let told = |complaint: &&String| !complaint.contains("not answer");
+        lines.extend(survey.complaints().iter().filter(told).map(|it| format!("  {it}")));
+        lines
     }
 }
 
@@ -95,74 +116,64 @@ fn shortened(text: &str, letters_max: usize) -> String {
     format!("{kept}\u{2026}")
 }
 
-/// The sentence, and what is wrong beside it.
-fn verdict(survey: &Survey) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", survey.standing().name(), survey.sentence())];
-    for member in &survey.members {
-        if let Seen::Down(reason) = &member.seen {
-            let reason = shortened(reason, REASON_LETTERS_MAX);
-            let (name, address) = (shortened(&member.label(), NAME_LETTERS_MAX), member.address());
-            lines.push(format!("  {name} does not answer ({address}: {reason}); start it again"));
-        }
-    }
-    let told = |complaint: &&String| !complaint.contains("not answer");
-    lines.extend(survey.complaints().iter().filter(told).map(|it| format!("  {it}")));
-    lines
-}
-
-impl Answer for Survey {
+impl Answer for View {
     fn simple(&self, text: &mut Text) {
-        let titles = titles(self).map(str::to_owned);
-        let rows: Vec<[String; 9]> =
-            std::iter::once(titles).chain(self.members.iter().map(|it| row(self, it))).collect();
-        let downs =
-            std::iter::once(false).chain(self.members.iter().map(|it| it.facts().is_none()));
-        for (line, is_down) in aligned(&rows).iter().zip(downs) {
+        let columns = self.columns();
+        let titles = columns.iter().map(|column| column.title.to_owned()).collect();
+        let mut rows: Vec<Vec<String>> = vec![titles];
+        let members = &self.survey.members;
+        rows.extend(members.iter().map(|member| self.row(&columns, member)));
+        let downs = std::iter::once(false).chain(members.iter().map(|it| it.facts().is_none()));
+        for (line, is_down) in self.aligned(&columns, &rows).iter().zip(downs) {
             if is_down {
                 text.painted(Colour::Red, line.trim_end());
             } else {
                 text.line(line.trim_end().as_bytes());
             }
         }
-        let engine = engine(self).map_or_else(String::new, |engine| format!(" ({engine})"));
-        let mut lines = verdict(self);
-        lines[0].push_str(&engine);
+        let lines = self.verdict();
         text.painted(colour_of(self.standing()), &lines[0]);
         lines[1..].iter().for_each(|line| text.line(line.as_bytes()));
     }
 
     fn json(&self) -> Json {
-        let member = |member: &Surveyed| member_json(self, member);
+        let survey = &self.survey;
+        let member = |member: &Surveyed| member_json(survey, member);
         Object::new()
-            .with("standing", self.standing().name())
-            .with("sentence", self.sentence().as_str())
-            .with("engine", engine(self).map_or(Json::Null, Json::from))
-            .with("leader", self.leader().map_or(Json::Null, |it| it.label().as_str().into()))
-            .with("voters", self.voters() as u64)
-            .with("voters_up", self.voters_up() as u64)
-            .with("quorum", self.quorum() as u64)
-            .with("tolerated", self.tolerated() as u64)
-            .with("read_us", microseconds(self.read))
-            .with("complaints", Json::list(&self.complaints(), |it| it.as_str().into()))
-            .with("members", Json::list(&self.members, member))
+            .with("time", self.time.as_str())
+            .with("standing", survey.standing().name())
+            .with("sentence", survey.sentence().as_str())
+            .with("engine", self.engine().map_or(Json::Null, Json::from))
+            .with("leader", survey.leader().map_or(Json::Null, |it| it.label().as_str().into()))
+            .with("voters", survey.voters() as u64)
+            .with("voters_up", survey.voters_up() as u64)
+            .with("quorum", survey.quorum() as u64)
+            .with("tolerated", survey.tolerated() as u64)
+            .with("read_us", microseconds(survey.read))
+            .with("complaints", Json::list(&survey.complaints(), |it| it.as_str().into()))
+            .with("members", Json::list(&survey.members, member))
             .into()
     }
 
     fn fields(&self, text: &mut Text) {
+        text.quoted_field("Time", self.time.as_bytes());
         text.quoted_field("Standing", self.standing().name().as_bytes());
-        text.quoted_field("Sentence", self.sentence().as_bytes());
-        text.field("Tolerated", self.tolerated());
-        for member in &self.members {
+        text.quoted_field("Sentence", self.survey.sentence().as_bytes());
+        text.field("Tolerated", self.survey.tolerated());
+        let columns = self.columns();
+        for member in &self.survey.members {
             text.line(b"");
-            for (title, cell) in titles(self).iter().zip(row(self, member)) {
-                text.quoted_field(title, cell.as_bytes());
+            for (column, cell) in columns.iter().zip(self.row(&columns, member)) {
+                text.quoted_field(column.title, cell.as_bytes());
             }
         }
     }
 
     fn table(&self) -> Option<Table> {
-        let rows = self.members.iter().map(|member| row(self, member).to_vec()).collect();
-        Some(Table::new(&titles(self), rows))
+        let columns = self.columns();
+        let titles: Vec<&str> = columns.iter().map(|column| column.title).collect();
+        let rows = self.survey.members.iter().map(|member| self.row(&columns, member)).collect();
+        Some(Table::new(&titles, rows))
     }
 }
 
@@ -172,24 +183,6 @@ fn colour_of(standing: Standing) -> Colour {
         Standing::Degraded => Colour::Yellow,
         Standing::NoLeader | Standing::NoQuorum => Colour::Red,
     }
-}
-
-/// Words to the left, numbers to the right; the last column gets what is left of the line.
-fn aligned(rows: &[[String; 9]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..8).map(|column| width(column).unwrap_or(0)).collect();
-    let taken: usize = widths.iter().map(|width| width + 2).sum();
-    let left = LINE_LETTERS_MAX.saturating_sub(taken).max(ADDRESS_LETTERS_MIN);
-    let line = |row: &[String; 9]| {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let cell =
-                if column < 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
-            line.push_str(&cell);
-        }
-        line + &shortened(&row[8], left)
-    };
-    rows.iter().map(line).collect()
 }
 
 fn microseconds(duration: Option<Duration>) -> Json {
@@ -206,16 +199,21 @@ fn member_json(survey: &Survey, member: &Surveyed) -> Json {
         let Seen::Down(reason) = &member.seen else { return object.into() };
         return object.with("reason", reason.as_str()).into();
     };
+    let number = |number: Option<u64>| number.map_or(Json::Null, Json::from);
     object
         .with("version", facts.version())
-        .with("role", role(member, facts))
+        .with("role", columns::role(member, facts))
         .with("term", facts.status.raft_term)
         .with("index", facts.status.raft_index)
+        .with("persisted", number(facts.own["persisted"].as_u64()))
         .with("applied", facts.status.raft_applied_index)
-        .with("lag", survey.lag(member).map_or(Json::Null, Json::from))
-        .with("round_trip_us", microseconds(round_trip(survey, member)))
-        .with("sync_p99_us", microseconds(facts.scrape.p99(SYNC)))
+        .with("revision", number(columns::revision(facts)))
+        .with("lag", number(survey.lag(member)))
+        .with("round_trip_us", microseconds(columns::round_trip(survey, member)))
+        .with("sync_p99_us", microseconds(facts.scrape.p99(columns::SYNC)))
         .with("db_size", facts.status.db_size)
+        .with("db_size_in_use", facts.status.db_size_in_use)
+        .with("memory", number(columns::memory(facts)))
         .into()
 }
 

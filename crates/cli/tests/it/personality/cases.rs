@@ -86,6 +86,7 @@ pub(super) const CASES: &[Case] = &[
     run("get b -w fields"),
     run("get a -w table"),
     run("get a -w bad"),
+    run("get a -w jsonl"),
     run("get a --hex"),
     run("get a --hex -w json"),
     run("-w json get a"),

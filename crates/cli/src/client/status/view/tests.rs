@@ -4,8 +4,15 @@ use super::*;
 use crate::output::{ByteForm, Format, Printer};
 use crate::survey::{Scrape, Seen, fixture};
 
+const TIME: &str = "2026-01-02T03:04:05Z";
+
 fn printed(survey: &Survey, format: Format) -> String {
-    let bytes = Printer::new(format, ByteForm::Raw).render(survey).unwrap();
+    printed_as(survey, format, Width::Narrow)
+}
+
+fn printed_as(survey: &Survey, format: Format, width: Width) -> String {
+    let view = View { survey: survey.clone(), time: TIME.to_owned(), width };
+    let bytes = Printer::new(format, ByteForm::Raw).render(&view).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -16,9 +23,15 @@ fn measured(engine: &str) -> Survey {
 quorate_peer_lag_entries{To=\"2\"} 7
 etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.002\"} 99
 etcd_disk_wal_fsync_duration_seconds_bucket{le=\"+Inf\"} 100
+etcd_disk_wal_fsync_duration_seconds_sum 0.15
+etcd_disk_wal_fsync_duration_seconds_count 100
+process_resident_memory_bytes 12345678
 ";
         facts.scrape = Scrape::new(scrape.to_owned());
-        facts.own = serde_json::json!({ "engine": engine, "role": "Leader", "version": "0.1.0" });
+        facts.own = serde_json::json!({
+            "engine": engine, "role": "Leader", "version": "0.1.0",
+            "persisted": 1043, "revision": 17,
+        });
         facts.round_trips = [(2, Some(312)), (3, None)].into();
     }
     let mut follower = fixture::up(2, 1);
@@ -44,6 +57,18 @@ degraded: 2 of 3 members answer, n1 leads, none may fail (raft)
 }
 
 #[test]
+fn a_wide_table_has_everything_in_full() {
+    let mut survey = measured("raft");
+    survey.members[2].name = "a-name-that-somebody-has-generated".to_owned();
+    assert_eq!(printed_as(&survey, Format::Simple, Width::Wide), include_str!("wide.txt"));
+    let table = printed_as(&survey, Format::Table, Width::Wide);
+    assert!(table.contains("| COMMITTED | PERSISTED | APPLIED |"), "{table}");
+    assert!(!printed(&survey, Format::Fields).contains("COMMITTED"));
+    let fields = printed_as(&survey, Format::Fields, Width::Wide);
+    assert!(fields.contains("\"REVISION\" : \"17\"\n"), "{fields}");
+}
+
+#[test]
 fn a_table_fits_100_columns_whatever_names_are_like() {
     let mut survey = measured("raft");
     for member in &mut survey.members {
@@ -64,9 +89,12 @@ fn a_table_fits_100_columns_whatever_names_are_like() {
 fn json_says_the_same_to_programs() {
     let json: serde_json::Value =
         serde_json::from_str(&printed(&measured("raft"), Format::Json)).unwrap();
-    assert_eq!(json["standing"], "degraded");
+    assert_eq!((&json["time"], &json["standing"]), (&TIME.into(), &"degraded".into()));
     assert_eq!((&json["tolerated"], &json["leader"]), (&0.into(), &"n1".into()));
     assert_eq!(json["members"][1]["round_trip_us"], 312);
     assert_eq!(json["members"][1]["lag"], 7);
     assert_eq!(json["members"][2]["reason"], "nothing listens there");
+    assert_eq!(json["members"][0]["memory"], 12_345_678);
+    let lines = printed_as(&measured("raft"), Format::JsonLines, Width::Wide);
+    assert_eq!(lines, printed(&measured("raft"), Format::Json), "one line for each look");
 }
