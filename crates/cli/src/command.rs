@@ -15,6 +15,7 @@ use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
 use crate::etcdctl;
 use crate::exit::{Exit, Failure, Personality};
+use crate::explain::{self, ExplainFlags};
 use crate::inspect::{self, InspectFlags};
 use crate::lab::{self, LabFlags};
 use crate::output;
@@ -51,6 +52,9 @@ enum Command {
     Inspect(InspectFlags),
     #[command(flatten)]
     Client(ClientCommand),
+    /// Tell more of an error that has a code, such as E-NOQUORUM
+    #[command(after_help = explain::NOTES)]
+    Explain(ExplainFlags),
     #[command(flatten)]
     Program(ProgramCommand),
 }
@@ -150,7 +154,11 @@ fn personality_of(arguments: &[OsString]) -> Personality {
     }
 }
 
-fn run_quorate(arguments: Vec<OsString>) -> Result<(), Stop> {
+fn run_quorate(mut arguments: Vec<OsString>) -> Result<(), Stop> {
+    // As compilers have it.
+    if arguments.get(1).is_some_and(|first| first == "--explain") {
+        arguments[1] = "explain".into();
+    }
     let (matches, unknown_variables) = parse(arguments)?;
     let cli = Cli::from_arg_matches(&matches).map_err(Stop::Clap)?;
     dispatch(cli, &matches, &unknown_variables)
@@ -162,6 +170,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, unknown_variables: &[String]) -> Res
         Command::Lab(flags) => lab::run(&flags)?,
         Command::Sim(flags) => sim::run(&flags)?,
         Command::Inspect(flags) => inspect::run(&flags)?,
+        Command::Explain(flags) => explain::run(&flags)?,
         Command::Serve(flags) => serve::run(*flags, origins(matches), unknown_variables)?,
         Command::Program(program) => program.run(command(), Personality::Quorate)?,
         Command::Client(client) => {

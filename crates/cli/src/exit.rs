@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Error,
     /// The flags cannot be meant so.
     Usage,
+    /// What was required to be there is not.
+    NotFound,
     /// Nobody answered, and nothing was done. (`EX_UNAVAILABLE` of sysexits.)
     Unavailable,
     /// What was asked may or may not have happened. (`EX_TEMPFAIL` of sysexits.)
@@ -47,6 +49,7 @@ impl Exit {
             Self::Child(code) => (code, code),
             Self::Error => (1, 1),
             Self::Usage => (2, 128),
+            Self::NotFound => (3, 1),
             Self::Unavailable => (69, 1),
             Self::Unknown => (75, 1),
             Self::BadFeature => (2, 4),
@@ -204,11 +207,11 @@ impl fmt::Display for Failure {
                 None => Ok(()),
             };
         };
-        let next = self.next().expect("every code has a next step");
+        let (name, next) = (code.name(), self.next().expect("every code has a next step"));
         write!(
             formatter,
-            "error[{}]: {message}\n  likely: {}\n  next:   {next}",
-            code.name(),
+            "error[{name}]: {message}\n  likely: {}\n  next:   {next}\n  more:   \
+             `quorate explain {name}`",
             code.likely()
         )
     }

@@ -10,6 +10,7 @@ mod diagnose;
 mod environment;
 mod etcdctl;
 mod exit;
+mod explain;
 mod http_flags;
 mod inspect;
 mod lab;

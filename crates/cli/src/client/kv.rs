@@ -12,9 +12,10 @@ use quorate_etcdapi::etcdserverpb::{
 use super::keys::{Keys, bytes_of, hexadecimal};
 use super::{block_on, kv_client};
 use crate::client_flags::Context;
+use crate::code::Code;
 use crate::connect::Kind;
 use crate::exit::{Failure, Personality};
-use crate::output::{self, Format, Parts};
+use crate::output::{self, Format, Parts, quoted};
 
 /// The end of the help of `put`.
 pub(crate) const PUT_NOTES: &str = "\
@@ -34,6 +35,7 @@ Examples:
   quorate get hello
   quorate get --prefix config/ --keys-only
   quorate get a z --limit 10 --rev 42       as it was at revision 42
+  quorate get hello --require || echo new   exit code 3 if it is not there
   quorate get --prefix config/ -w table     with revisions and leases";
 
 /// The end of the help of `del`.
@@ -82,15 +84,11 @@ pub(crate) struct GetFlags {
     /// Read as of this revision; 0 means the newest
     #[arg(long, value_name = "REVISION", default_value = "0")]
     rev: i64,
-    /// Leave the values out
+    #[command(flatten)]
+    shown: Shown,
+    /// Exit with code 3 if nothing is found
     #[arg(long)]
-    keys_only: bool,
-    /// Print only how many keys there are
-    #[arg(long)]
-    count_only: bool,
-    /// Leave the keys out
-    #[arg(long)]
-    print_value_only: bool,
+    require: bool,
     /// Order of the pairs
     #[arg(long, value_name = "ORDER", ignore_case = true)]
     order: Option<Order>,
@@ -100,6 +98,20 @@ pub(crate) struct GetFlags {
     /// Linearizable, or serializable: as this member knows it
     #[arg(long, value_name = "KIND", default_value = "l")]
     consistency: Consistency,
+}
+
+/// Which parts of what is found are printed.
+#[derive(Args, Clone, Copy, Debug)]
+struct Shown {
+    /// Leave the values out
+    #[arg(long)]
+    keys_only: bool,
+    /// Print only how many keys there are
+    #[arg(long)]
+    count_only: bool,
+    /// Leave the keys out
+    #[arg(long)]
+    print_value_only: bool,
 }
 
 /// The flags of `del`.
@@ -187,7 +199,8 @@ impl PutFlags {
 
 /// Prints pairs.
 pub(crate) fn get(flags: GetFlags, context: &Context) -> Result<(), Failure> {
-    let printer = if flags.print_value_only {
+    let (shown, is_required) = (flags.shown, flags.require);
+    let printer = if shown.print_value_only {
         if context.printer.format() != Format::Simple {
             return Err(Failure::usage("print-value-only is only for `--write-out=simple`"));
         }
@@ -196,17 +209,31 @@ pub(crate) fn get(flags: GetFlags, context: &Context) -> Result<(), Failure> {
         context.printer
     };
     context.assert_form_of_keys()?;
-    let is_count_only = flags.count_only && printer.format() == Format::Simple;
+    let is_count_only = shown.count_only && printer.format() == Format::Simple;
     let request = flags.request();
     let send = |channel| {
         let request = request.clone();
         async move { kv_client(channel).range(request).await }
     };
     let response = block_on(context.session.call(Kind::Read, send))?;
+    if is_required && response.count == 0 {
+        return Err(not_found(&request));
+    }
     if is_count_only {
         return output::say(response.count);
     }
     printer.print(&response)
+}
+
+fn not_found(request: &RangeRequest) -> Failure {
+    let key = quoted(&request.key);
+    let what =
+        if request.range_end.is_empty() { "there is no key" } else { "no key is found from" };
+    let when = match request.revision {
+        0 => String::new(),
+        revision => format!(" at revision {revision}"),
+    };
+    Failure::coded(Code::NotFound, format!("{what} {key}{when}"))
 }
 
 impl GetFlags {
@@ -221,8 +248,8 @@ impl GetFlags {
             sort_order: self.order.map_or(0, |order| order as i32),
             sort_target: self.sort_by.map_or(0, |target| target as i32),
             serializable: self.consistency == Consistency::S,
-            keys_only: self.keys_only,
-            count_only: self.count_only,
+            keys_only: self.shown.keys_only,
+            count_only: self.shown.count_only,
             ..RangeRequest::default()
         }
     }

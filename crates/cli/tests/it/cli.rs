@@ -122,7 +122,7 @@ pub(crate) fn output_of(process: &mut Child) -> Lines {
 }
 
 /// All commands, and those that they consist of.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "",
     "serve",
     "demo",
@@ -167,6 +167,7 @@ const COMMANDS: [&str; 46] = [
     "bench txn",
     "bench watch",
     "bench lease",
+    "explain",
     "version",
     "completion",
 ];
@@ -187,6 +188,28 @@ fn help_is_as_agreed_and_fits_80_columns() {
         let agreed = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(text, agreed, "{name}: REWRITE=1 accepts the new text");
     }
+}
+
+#[test]
+fn what_a_code_means_is_told_as_agreed() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explained.txt");
+    let list = run(&["explain"]);
+    let codes = stdout(&list).lines().filter_map(|line| line.split(' ').next());
+    let mut text = stdout(&list).to_owned();
+    for code in codes.filter(|word| word.starts_with("E-")) {
+        let explained = run(&["explain", code]);
+        text = format!("{text}\n$ quorate explain {code}\n{}", stdout(&explained));
+        let asked_otherwise = run(&["--explain", &code.to_ascii_lowercase()]);
+        assert_eq!(explained, asked_otherwise, "{code}");
+    }
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(&golden, &text).expect("the golden file is written");
+    }
+    let agreed = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(text, agreed, "REWRITE=1 accepts the new text");
+    let (code, said) = failure(&mut quorate(&["explain", "E-NOPE"]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("no code E-NOPE; those there are: E-REFUSED, "), "{said}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn nothing_listens() {
 error[E-REFUSED]: nothing listens on ENDPOINT. Nothing was done
   likely: the cluster is not running, or serves clients somewhere else
   next:   `quorate demo` starts a cluster; --endpoints HOST:PORT,... names another
+  more:   `quorate explain E-REFUSED`
 ";
     for arguments in [&["put", "a", "b"][..], &["get", "a"], &["compact", "1"], &["status"]] {
         assert_fails(&nobody.to_string(), arguments, 69, expected);
@@ -84,6 +85,7 @@ fn a_server_of_tls_is_told_apart_and_nothing_was_done() {
 error[E-TLS]: this client speaks plain text (ENDPOINT: it speaks TLS). Nothing was done
   likely: the server was started with certificates; this version speaks plain text only
   next:   use an endpoint without TLS, or a TLS proxy on this side, such as stunnel
+  more:   `quorate explain E-TLS`
 ";
     let endpoint = listen(Listener::Tls);
     assert_fails(&endpoint, &["put", "a", "b"], 69, expected);
@@ -95,6 +97,7 @@ fn another_protocol_is_told_apart() {
     let likely = [
         "  likely: the endpoint is a port for peers or metrics, or of another program",
         "  next:   use the client port: 2379, or what --advertise-client-urls says",
+        "  more:   `quorate explain E-PROTOCOL`",
         "",
     ];
     let likely = likely.join("\n");
@@ -116,6 +119,7 @@ error[E-UNKNOWN]: the write may or may not have happened (ENDPOINT{why})
   likely: the connection broke or the leader changed before the answer came
   next:   `quorate get a -w json` shows what is there, and mod_revision when it was written; \
 write again only then
+  more:   `quorate explain E-UNKNOWN`
 "
         )
     };
@@ -131,6 +135,7 @@ fn a_read_without_an_answer_is_over_in_time() {
 error[E-TIMEOUT]: there was no answer within 1s (ENDPOINT did not answer in time). Nothing was done
   likely: the server is paused or overloaded, or its disk stalls
   next:   `quorate status`; to wait longer: --command-timeout 30s
+  more:   `quorate explain E-TIMEOUT`
 ";
     assert_fails(&listen(Listener::Silent), &["get", "a"], 69, expected);
 }
@@ -169,11 +174,16 @@ async fn what_the_cluster_refuses_has_a_code() {
         (&["put", "b", &too_long], "E-TOOLARGE", "request is too large"),
         (&["put", "b", &too_much], "E-NOSPACE", "database space exceeded"),
     ];
+    let (exit, said) = failure(&endpoints, &["get", "x", "--require", "-w", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("it is JSON");
+    assert_eq!((exit, &told["error"]["code"]), (Some(3), &"E-NOTFOUND".into()));
+    assert_eq!(failure(&endpoints, &["get", "x", "y", "--require", "--count-only"]).0, Some(3));
+    assert_eq!(stdout(&ask(&["get", "a", "--require", "--count-only"])), "1\n");
     for (arguments, code, text) in refused {
         let (exit, said) = failure(&endpoints, arguments);
         assert_eq!(exit, Some(1), "{said}");
         assert!(said.starts_with(&format!("error[{code}]: etcdserver: ")), "{said}");
-        assert!(said.contains(text) && said.lines().count() == 3, "{said}");
+        assert!(said.contains(text) && said.lines().count() == 4, "{said}");
     }
 }
 
@@ -204,6 +214,7 @@ async fn a_lost_quorum_is_told_with_who_is_left() {
 error[E-NOQUORUM]: 1 of 3 members answers, and 2 must: nothing can be decided. Nothing was done
   likely: more members are down than the cluster tolerates
   next:   start the members that do not answer; `quorate status` shows each
+  more:   `quorate explain E-NOQUORUM`
 ",
     );
     let (code, said) = failure(&endpoints, &["put", "a", "b"]);
