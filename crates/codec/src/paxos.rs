@@ -143,7 +143,7 @@ impl Layout for Message {
             },
             LEARN => Self::Learn { slots: Vec::read(reader)? },
             LEARNED => Self::Learned { entries: Arc::read(reader)? },
-            SNAPSHOT => Self::Snapshot { meta: Meta::read(reader)? },
+            SNAPSHOT => Self::Snapshot { meta: Box::new(Meta::read(reader)?) },
             TAKE_OVER => Self::TakeOver { ballot: Ballot::read(reader)? },
             found => return Err(DecodeError::BadTag { what: Self::NAME, found }),
         })

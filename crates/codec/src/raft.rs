@@ -123,7 +123,7 @@ impl Layout for Body {
                 confirm: Confirmation::read(reader)?,
                 storage: StorageState::read(reader)?,
             },
-            SNAPSHOT => Self::Snapshot { meta: Meta::read(reader)? },
+            SNAPSHOT => Self::Snapshot { meta: Box::new(Meta::read(reader)?) },
             TIMEOUT_NOW => Self::TimeoutNow,
             STALE_TERM => Self::StaleTerm,
             found => return Err(DecodeError::BadTag { what: Self::NAME, found }),

@@ -13,6 +13,8 @@ use crate::write::{Write, WriteBatch};
 #[derive(Clone, Debug)]
 pub(crate) struct Durability<M> {
     pending: Vec<Write>,
+    /// Memory for the batch after the pending one.
+    spare: Vec<Write>,
     /// The newest batch issued.
     issued: WriteId,
     /// The newest batch known to be durable.
@@ -36,6 +38,7 @@ impl<M> Durability<M> {
     pub(crate) fn new() -> Self {
         Self {
             pending: Vec::new(),
+            spare: Vec::new(),
             issued: WriteId(0),
             persisted: WriteId(0),
             outstanding: VecDeque::new(),
@@ -75,9 +78,18 @@ impl<M> Durability<M> {
         }
         self.issued = self.next();
         self.outstanding.push_back((self.issued, now));
+        let mut next = core::mem::take(&mut self.spare);
         // The next batch is probably about as large.
-        let next = Vec::with_capacity(self.pending.len().min(Self::RESERVE_MAX));
+        next.reserve(self.pending.len().min(Self::RESERVE_MAX));
         Some(WriteBatch { id: self.issued, writes: core::mem::replace(&mut self.pending, next) })
+    }
+
+    /// Uses the memory of a batch again that the host is done with.
+    pub(crate) fn reuse(&mut self, mut writes: Vec<Write>) {
+        writes.clear();
+        if self.spare.capacity() < writes.capacity() {
+            self.spare = writes;
+        }
     }
 
     /// The most writes that room is made for before they come.

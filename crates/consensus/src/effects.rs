@@ -4,7 +4,7 @@ use crate::entry::{Entry, Meta};
 use crate::ids::{Index, NodeId, ProposalId};
 use crate::outcome::{Outcome, Proposed, Refusal};
 use crate::trace::{Reason, TraceEvent, What};
-use crate::write::WriteBatch;
+use crate::write::{Write, WriteBatch};
 
 /// Everything an engine wants done since it was last asked.
 ///
@@ -27,7 +27,7 @@ pub struct Effects<M> {
     pub snapshots: Vec<SendSnapshot>,
     /// Replace the state machine by the staged snapshot of this `meta`, once the write batch
     /// drained with it is durable; then say [`crate::Input::Installed`].
-    pub install: Option<Meta>,
+    pub install: Option<Box<Meta>>,
     /// Peers that sent what no correct peer sends. To be counted, and the connection dropped.
     pub misbehaved: Vec<Misbehaved>,
     /// What happened and why, for people, checkers and logs.
@@ -51,6 +51,22 @@ impl<M> Default for Effects<M> {
 }
 
 impl<M> Effects<M> {
+    /// Drops what is in here and keeps the memory. That of the write batch, if it is still here, is
+    /// given back.
+    pub(crate) fn clear(&mut self) -> Vec<Write> {
+        let Self { messages, committed, outcomes, fetches, snapshots, misbehaved, trace, .. } =
+            self;
+        messages.clear();
+        committed.clear();
+        outcomes.clear();
+        fetches.clear();
+        snapshots.clear();
+        misbehaved.clear();
+        trace.clear();
+        self.install = None;
+        self.write.take().map(|batch| batch.writes).unwrap_or_default()
+    }
+
     /// Says what happened and why.
     pub(crate) fn trace(&mut self, what: What, reason: Reason) {
         self.trace.push(TraceEvent { what, reason });

@@ -36,8 +36,17 @@ pub trait Engine: Sized {
     /// Takes one input. `now` never decreases from call to call.
     fn handle(&mut self, now: Instant, input: Input<Self::Message>);
 
+    /// Puts everything the host must do since the last call, batched, in the place of `effects`.
+    /// What the host left in there is dropped, and its memory used again: a host that drains often
+    /// hands in what it has drained before.
+    fn effects_into(&mut self, effects: &mut Effects<Self::Message>);
+
     /// Everything the host must do since the last call, batched.
-    fn effects(&mut self) -> Effects<Self::Message>;
+    fn effects(&mut self) -> Effects<Self::Message> {
+        let mut effects = Effects::default();
+        self.effects_into(&mut effects);
+        effects
+    }
 
     /// When to call with [`Input::Wake`] if nothing else happens before.
     fn deadline(&self) -> Option<Instant>;

@@ -70,8 +70,8 @@ pub enum Input<M> {
     SnapshotSent {
         /// The peer.
         to: NodeId,
-        /// What was sent: at least as new as was asked for.
-        meta: Meta,
+        /// What was sent: at least as new as was asked for. Boxed, as all that is rare and large.
+        meta: Box<Meta>,
     },
     /// The transfer to the peer broke off.
     SnapshotFailed {
@@ -81,12 +81,12 @@ pub enum Input<M> {
     /// The state machine was replaced, as [`crate::Effects::install`] asked.
     Installed {
         /// The snapshot now in force.
-        meta: Meta,
+        meta: Box<Meta>,
     },
     /// The host no longer needs the log up to here.
     Compacted {
         /// A position at or below the applied one, durable in the state machine.
-        meta: Meta,
+        meta: Box<Meta>,
     },
     /// The transport lost its connection to the peer. A hint to look sooner, no proof of death.
     Disconnected {

@@ -27,7 +27,7 @@ pub(crate) enum SnapshotStep {
     /// The host is to stream a snapshot.
     Request,
     /// The peer is to be told to install this one.
-    Tell(Meta),
+    Tell(Box<Meta>),
 }
 
 impl SnapshotStage {
@@ -46,7 +46,7 @@ impl SnapshotStage {
                 Some(SnapshotStep::Request)
             }
             Self::Held { meta, told } => {
-                let snapshot = Meta::clone(meta);
+                let snapshot = meta.clone();
                 *self = Self::Told { meta: meta.clone(), told: *told + 1, since: now };
                 Some(SnapshotStep::Tell(snapshot))
             }

@@ -30,6 +30,8 @@ use crate::wish::Wish;
 #[derive(Debug)]
 pub struct Ordering<E: Engine, R: Rules = Strict> {
     engine: E,
+    /// What the engine wanted last, for its memory.
+    drained: Effects<E::Message>,
     node: NodeId,
     limits: Limits,
     rules: R,
@@ -84,6 +86,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             transfers: Vec::new(),
             next_transfer: 0,
             engine,
+            drained: Effects::default(),
             limits,
             rules,
         }
@@ -109,13 +112,15 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
             }
             OrderingInput::Staged(meta) => self.staged = Some(meta),
             OrderingInput::SnapshotSent { to, meta } => {
-                self.engine.handle(now, Input::SnapshotSent { to, meta });
+                self.engine.handle(now, Input::SnapshotSent { to, meta: Box::new(meta) });
             }
             OrderingInput::SnapshotFailed { to } => {
                 self.engine.handle(now, Input::SnapshotFailed { to });
             }
             OrderingInput::Installed(meta) => self.on_installed(now, meta),
-            OrderingInput::Compacted(meta) => self.engine.handle(now, Input::Compacted { meta }),
+            OrderingInput::Compacted(meta) => {
+                self.engine.handle(now, Input::Compacted { meta: Box::new(meta) });
+            }
             OrderingInput::Disconnected(peer) => {
                 self.proposals.stop_counting();
                 self.engine.handle(now, Input::Disconnected { peer });
@@ -134,8 +139,10 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         self.observe_leader(now);
         self.batch_renewals(now);
         self.offer(now);
-        let effects = self.engine.effects();
-        let mut drained = self.absorb(now, effects);
+        let mut effects = core::mem::take(&mut self.drained);
+        self.engine.effects_into(&mut effects);
+        let mut drained = self.absorb(now, &mut effects);
+        self.drained = effects;
         drained.messages.extend(self.outbox.take_messages());
         drained.endings = self.renewals.spread(self.outbox.take_endings());
         drained
@@ -240,7 +247,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         self.delivered = meta.ballot;
         self.reached = meta.index;
         self.staged = None;
-        self.engine.handle(now, Input::Installed { meta });
+        self.engine.handle(now, Input::Installed { meta: Box::new(meta) });
     }
 
     /// A definite refusal of an own proposal, here or elsewhere.
@@ -348,37 +355,36 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     fn absorb(
         &mut self,
         now: Instant,
-        effects: Effects<E::Message>,
+        effects: &mut Effects<E::Message>,
     ) -> OrderingEffects<E::Message> {
-        let committed = self.deliver(effects.committed);
-        for outcome in effects.outcomes {
+        let committed = self.deliver(effects.committed.drain(..));
+        for outcome in effects.outcomes.drain(..) {
             self.on_outcome(now, outcome);
         }
-        let mut misbehaved = effects.misbehaved;
+        let mut misbehaved = core::mem::take(&mut effects.misbehaved);
         misbehaved.extend(self.outbox.take_blamed());
         let messages = effects
             .messages
-            .into_iter()
+            .drain(..)
             .map(|Envelope { to, message }| (to, PeerMessage::Engine(message)))
             .collect();
         OrderingEffects {
-            write: effects.write,
+            write: effects.write.take(),
             messages,
             committed,
             released: self.outbox.take_released(),
             endings: Vec::new(),
-            fetches: effects.fetches,
-            snapshots: effects.snapshots,
-            install: effects.install,
+            fetches: core::mem::take(&mut effects.fetches),
+            snapshots: core::mem::take(&mut effects.snapshots),
+            install: effects.install.take().map(|meta| *meta),
             misbehaved,
-            trace: effects.trace,
+            trace: core::mem::take(&mut effects.trace),
         }
     }
 
     /// Attaches to each committed entry the client that waits for it.
-    fn deliver(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Waiters)> {
+    fn deliver(&mut self, entries: impl Iterator<Item = Entry>) -> Vec<(Entry, Waiters)> {
         entries
-            .into_iter()
             .map(|entry| {
                 self.reached = entry.index;
                 self.observe_ballot(entry.ballot);

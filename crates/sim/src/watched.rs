@@ -63,12 +63,11 @@ impl<E: Engine> Engine for Watched<E> {
         self.engine.handle(now, input);
     }
 
-    fn effects(&mut self) -> Effects<Self::Message> {
-        let effects = self.engine.effects();
+    fn effects_into(&mut self, effects: &mut Effects<Self::Message>) {
+        self.engine.effects_into(effects);
         for outcome in &effects.outcomes {
             self.note(Passed::Ended(*outcome));
         }
-        effects
     }
 
     fn deadline(&self) -> Option<Instant> {

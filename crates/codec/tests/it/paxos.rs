@@ -59,7 +59,7 @@ fn second_phase() -> Samples<Message> {
         ("commit_ack", Message::CommitAck { ballot, confirm, chosen_upto, storage }),
         ("learn", Message::Learn { slots: spans() }),
         ("learned", Message::Learned { entries: entries() }),
-        ("snapshot", Message::Snapshot { meta: samples::meta() }),
+        ("snapshot", Message::Snapshot { meta: Box::new(samples::meta()) }),
         ("take_over", Message::TakeOver { ballot }),
     ]
 }
@@ -134,7 +134,7 @@ fn replication() -> impl Strategy<Value = Message> {
         ),
         vec(span(), 0..4).prop_map(|slots| Message::Learn { slots }),
         some_entries().prop_map(|entries| Message::Learned { entries }),
-        meta().prop_map(|meta| Message::Snapshot { meta }),
+        meta().prop_map(|meta| Message::Snapshot { meta: Box::new(meta) }),
     ]
 }
 

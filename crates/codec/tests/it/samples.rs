@@ -280,7 +280,7 @@ fn replication() -> Samples<Body> {
         ("append_probe", append(Vec::new(), None)),
         ("heartbeat", Body::Heartbeat { commit: POSITION, confirm }),
         ("heartbeat_reply", Body::HeartbeatReply { confirm, storage: StorageState::Full }),
-        ("snapshot", Body::Snapshot { meta: meta() }),
+        ("snapshot", Body::Snapshot { meta: Box::new(meta()) }),
         ("timeout_now", Body::TimeoutNow),
         ("stale_term", Body::StaleTerm),
     ]

@@ -356,7 +356,7 @@ fn replication_body() -> impl Strategy<Value = Body> {
             .prop_map(|(commit, confirm)| Body::Heartbeat { commit, confirm }),
         (confirmation(), storage())
             .prop_map(|(confirm, storage)| Body::HeartbeatReply { confirm, storage }),
-        meta().prop_map(|meta| Body::Snapshot { meta }),
+        meta().prop_map(|meta| Body::Snapshot { meta: Box::new(meta) }),
     ]
 }
 

@@ -134,8 +134,8 @@ pub enum Message {
     /// "Your host holds the bytes of this snapshot: take it." The answer to a `Learn` of slots that
     /// the sender has compacted.
     Snapshot {
-        /// What it covers.
-        meta: Meta,
+        /// What it covers. Boxed, for it is rare and much larger than the rest.
+        meta: Box<Meta>,
     },
     /// "You know all that I know: campaign now" (a leadership transfer).
     TakeOver {

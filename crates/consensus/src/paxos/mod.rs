@@ -192,7 +192,8 @@ impl<R: Rules> Engine for Paxos<R> {
         }
     }
 
-    fn effects(&mut self) -> Effects<Message> {
+    fn effects_into(&mut self, effects: &mut Effects<Message>) {
+        self.durability.reuse(effects.clear());
         self.load();
         self.count_votes();
         self.replicate();
@@ -204,7 +205,7 @@ impl<R: Rules> Engine for Paxos<R> {
         if cfg!(debug_assertions) {
             self.assert_invariants();
         }
-        core::mem::take(&mut self.effects)
+        core::mem::swap(&mut self.effects, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -15,7 +15,7 @@ use crate::write::Write;
 /// A snapshot that replaces the state machine.
 #[derive(Clone, Debug)]
 pub(super) struct Installing {
-    pub meta: Meta,
+    pub meta: Box<Meta>,
     /// Who sent it, and is told when it is done.
     from: NodeId,
 }
@@ -23,7 +23,7 @@ pub(super) struct Installing {
 impl<R: Rules> Paxos<R> {
     /// A peer tells this node to install a snapshot whose bytes its host holds. Whoever sent it:
     /// it says only what is chosen.
-    pub(super) fn on_snapshot(&mut self, from: NodeId, meta: Meta) {
+    pub(super) fn on_snapshot(&mut self, from: NodeId, meta: Box<Meta>) {
         if self.installing.is_some() {
             return;
         }
@@ -39,12 +39,12 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// Gives the slots up to the snapshot for it. Votes above it stay, and so does the promise.
-    fn install(&mut self, from: NodeId, meta: Meta) {
+    fn install(&mut self, from: NodeId, meta: Box<Meta>) {
         if matches!(&self.state, State::Leader(leader) if leader.next_slot <= meta.index) {
             // Others have chosen what this leader never proposed.
             self.become_follower(None, Reason::HigherBallot);
         }
-        self.durability.write(Write::Install(meta.clone()));
+        self.durability.write(Write::Install(Meta::clone(&meta)));
         self.slots.install(meta.index);
         self.configurations.compact(&meta);
         self.learned.remove_upto(meta.index);
@@ -58,7 +58,7 @@ impl<R: Rules> Paxos<R> {
 
     /// The host has taken the snapshot over.
     pub(super) fn on_installed(&mut self, meta: &Meta) {
-        let installing = self.installing.take().filter(|installing| installing.meta == *meta);
+        let installing = self.installing.take().filter(|installing| *installing.meta == *meta);
         let Installing { from, .. } = installing.expect("a snapshot was installed unasked");
         self.delivery.restart(meta.index);
         self.effects.trace(What::SnapshotInstalled { index: meta.index }, Reason::Learned);
@@ -87,9 +87,9 @@ impl<R: Rules> Paxos<R> {
     }
 
     /// A peer's host holds a snapshot: the next drain tells the peer.
-    pub(super) fn on_snapshot_sent(&mut self, to: NodeId, meta: Meta) {
+    pub(super) fn on_snapshot_sent(&mut self, to: NodeId, meta: Box<Meta>) {
         if meta.index <= self.slots.chosen() {
-            self.set_snapshot_stage(to, SnapshotStage::Held { meta: Box::new(meta), told: 0 });
+            self.set_snapshot_stage(to, SnapshotStage::Held { meta, told: 0 });
         }
     }
 

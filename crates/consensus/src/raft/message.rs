@@ -119,8 +119,8 @@ pub enum Body {
     /// "Your host holds the bytes of this snapshot: take it." Answered by an `AppendReply` once
     /// it is installed, or at once if it brings no news.
     Snapshot {
-        /// What it covers.
-        meta: Meta,
+        /// What it covers. Boxed, for it is rare and much larger than the rest.
+        meta: Box<Meta>,
     },
     /// "Your log is complete: campaign now" (leadership transfer, dissertation §3.10).
     TimeoutNow,

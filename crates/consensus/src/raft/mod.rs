@@ -83,7 +83,7 @@ pub struct Raft<R: Rules = Strict> {
     proposals: Proposals,
     delivery: Delivery,
     /// The snapshot that replaces the state machine, until the host has taken it over.
-    installing: Option<Meta>,
+    installing: Option<Box<Meta>>,
     handover: Handover,
     room: Room,
     effects: Effects<Message>,
@@ -161,7 +161,8 @@ impl<R: Rules> Engine for Raft<R> {
         }
     }
 
-    fn effects(&mut self) -> Effects<Message> {
+    fn effects_into(&mut self, effects: &mut Effects<Message>) {
+        self.durability.reuse(effects.clear());
         self.advance_commit();
         self.replicate();
         self.acknowledge();
@@ -170,7 +171,7 @@ impl<R: Rules> Engine for Raft<R> {
         if cfg!(debug_assertions) {
             self.assert_invariants();
         }
-        core::mem::take(&mut self.effects)
+        core::mem::swap(&mut self.effects, effects);
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -16,7 +16,7 @@ use crate::write::Write;
 
 impl<R: Rules> Raft<R> {
     /// The leader tells this node to install a snapshot whose bytes its host holds.
-    pub(super) fn on_snapshot(&mut self, from: NodeId, meta: Meta) {
+    pub(super) fn on_snapshot(&mut self, from: NodeId, meta: Box<Meta>) {
         if !self.accept_leader(from) {
             return;
         }
@@ -47,12 +47,12 @@ impl<R: Rules> Raft<R> {
     }
 
     /// Gives the log up for the snapshot. Acknowledged when the host has taken it over.
-    fn install(&mut self, meta: Meta, position: Position) {
+    fn install(&mut self, meta: Box<Meta>, position: Position) {
         // What lies at and below the snapshot goes with its installation.
         if meta.index < self.log.last() {
             self.durability.write(Write::TruncateFrom(meta.index.next()));
         }
-        self.durability.write(Write::Install(meta.clone()));
+        self.durability.write(Write::Install(Meta::clone(&meta)));
         self.log.install(position, meta.time);
         self.configurations.compact(&meta);
         let outcomes = &mut self.effects.outcomes;
@@ -64,7 +64,7 @@ impl<R: Rules> Raft<R> {
 
     /// The host has taken the snapshot over.
     pub(super) fn on_installed(&mut self, meta: &Meta) {
-        assert!(self.installing.as_ref() == Some(meta), "a snapshot was installed unasked");
+        assert!(self.installing.as_deref() == Some(meta), "a snapshot was installed unasked");
         assert!(meta.index <= self.log.persisted(), "installed before it was durable");
         self.installing = None;
         self.delivery.restart(meta.index);
@@ -92,11 +92,11 @@ impl<R: Rules> Raft<R> {
     }
 
     /// A peer's host holds a snapshot: the next drain tells the peer.
-    pub(super) fn on_snapshot_sent(&mut self, to: NodeId, meta: Meta) {
+    pub(super) fn on_snapshot_sent(&mut self, to: NodeId, meta: Box<Meta>) {
         if self.log.committed() < meta.index {
             return;
         }
-        let next = SnapshotStage::Held { meta: Box::new(meta), told: 0 };
+        let next = SnapshotStage::Held { meta, told: 0 };
         self.set_snapshot_stage(to, next);
     }
 

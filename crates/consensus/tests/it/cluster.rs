@@ -193,7 +193,7 @@ impl<P: Protocol> Cluster<P> {
         if let Some(meta) = &effects.install {
             let is_recorded = host.disk.issued.meta.index == meta.index;
             ensure!(is_recorded, "{node} installs a snapshot without a log record");
-            host.installs.push_back(meta.clone());
+            host.installs.push_back(meta.as_ref().clone());
         }
         Ok(())
     }
@@ -275,7 +275,7 @@ impl<P: Protocol> Cluster<P> {
         host.machine = machine.clone();
         host.checkpoint = machine.clone();
         host.unapplied.retain(|entry| meta.index < entry.index);
-        host.handle(now, Input::Installed { meta: meta.clone() })?;
+        host.handle(now, Input::Installed { meta: Box::new(meta.clone()) })?;
         self.invariants.on_installed(node, &meta)?;
         Ok(true)
     }
@@ -336,7 +336,7 @@ impl<P: Protocol> Cluster<P> {
         if !arrives {
             return self.host_mut(node)?.handle(now, Input::SnapshotFailed { to });
         }
-        let meta = machine.meta.clone();
+        let meta = Box::new(machine.meta.clone());
         self.host_mut(to)?.staged.insert(meta.index, machine);
         self.host_mut(node)?.handle(now, Input::SnapshotSent { to, meta })
     }
@@ -347,7 +347,7 @@ impl<P: Protocol> Cluster<P> {
         ensure!(index <= host.disk.durable.last(), "{index} is not durable at {node}");
         ensure!(host.checkpoint.meta.index < index, "{node} has compacted {index} already");
         host.checkpoint = host.machine.at(index)?;
-        let meta = host.checkpoint.meta.clone();
+        let meta = Box::new(host.checkpoint.meta.clone());
         self.feed(node, vec![Input::Compacted { meta }])
     }
 }

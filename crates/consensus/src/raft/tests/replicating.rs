@@ -432,7 +432,7 @@ fn snapshot_at(index: u64, round: u64) -> Message {
         time: ClusterTime(0),
         members: Members::of_voters([N1, N2, N3]),
     };
-    Message { term: Term(round.max(3)), body: Body::Snapshot { meta } }
+    Message { term: Term(round.max(3)), body: Body::Snapshot { meta: Box::new(meta) } }
 }
 
 /// openraft `eed681d5`, `ac3e5a89`: a snapshot behind the commit mark, or of a log that this node
@@ -457,7 +457,7 @@ fn a_snapshot_replaces_a_log_that_conflicts_and_is_acknowledged_when_installed()
     let Body::Snapshot { meta } = message.body else { unreachable!() };
     let batch = effects.write.expect("the install is written");
     assert!(batch.writes.contains(&Write::TruncateFrom(Index(4))), "what conflicts goes");
-    assert!(batch.writes.contains(&Write::Install(meta.clone())));
+    assert!(batch.writes.contains(&Write::Install(Meta::clone(&meta))));
     assert_eq!(effects.install, Some(meta.clone()));
     assert_eq!(effects.messages, []);
     engine.handle(world.now, Input::Persisted { write: batch.id });

@@ -282,7 +282,7 @@ impl<R: Rules> World<R> {
             effects.snapshots.into_iter().map(|wanted| Errand::Snapshot { from: node, wanted }),
         );
         if let Some(batch) = effects.write {
-            self.on_write(node, batch, effects.install);
+            self.on_write(node, batch, effects.install.map(|meta| *meta));
         } else {
             assert!(effects.install.is_none(), "an install without its write");
         }
@@ -391,7 +391,7 @@ impl<R: Rules> World<R> {
         self.mark("snapshot installed");
         let verdict = self.invariants.on_installed(node, &meta);
         self.keeps(verdict);
-        self.handle(node, Input::Installed { meta });
+        self.handle(node, Input::Installed { meta: Box::new(meta) });
     }
 
     pub(super) fn apply_one(&mut self, node: NodeId) {
@@ -421,7 +421,8 @@ impl<R: Rules> World<R> {
         let Some(&(ballot, time, _)) = host.history.get(&index) else { return };
         let members = self.members.clone();
         let _ = hash;
-        self.handle(node, Input::Compacted { meta: Meta { index, ballot, time, members } });
+        let meta = Box::new(Meta { index, ballot, time, members });
+        self.handle(node, Input::Compacted { meta });
         self.mark("compacted");
     }
 
@@ -438,7 +439,7 @@ impl<R: Rules> World<R> {
         }
         let Some(host) = self.nodes.get(&to) else { return };
         if let Body::Snapshot { meta } = &message.body {
-            let is_held = host.staged.as_ref().is_some_and(|(staged, _)| staged == meta);
+            let is_held = host.staged.as_ref().is_some_and(|(staged, _)| *staged == **meta);
             if !is_held {
                 return;
             }
@@ -488,7 +489,7 @@ impl<R: Rules> World<R> {
         match self.nodes.get_mut(&wanted.to) {
             Some(peer) if !is_cut && peer.installing.is_none() => {
                 peer.staged = Some((meta.clone(), hash));
-                self.handle(from, Input::SnapshotSent { to: wanted.to, meta });
+                self.handle(from, Input::SnapshotSent { to: wanted.to, meta: Box::new(meta) });
             }
             _ => self.handle(from, Input::SnapshotFailed { to: wanted.to }),
         }
