@@ -199,8 +199,7 @@ impl Code {
                 name: "E-NOTFOUND",
                 exit: Exit::NotFound,
                 likely: "it was never written, was deleted, or went with its lease",
-                next: "`quorate get --prefix \"\" --keys-only` lists the keys there are; without \
-                       --require nothing found is no error",
+                next: "`quorate get --prefix \"\" --keys-only` lists the keys there are",
             },
             Self::NoKey => error(
                 "E-NOKEY",

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -37,6 +38,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a cluster to try things on, and break it by pressing keys
+    #[command(after_help = DEMO_NOTES)]
     Demo(DemoFlags),
     /// Run one member of a cluster
     #[command(after_help = SERVE_NOTES)]
@@ -81,13 +83,19 @@ enum EtcdctlCommand {
 }
 
 const NOTES: &str = "\
-Try it:
+Examples:
   quorate demo                 start three members, with keys to break them
   quorate put hello world      write
   quorate get hello            read
   quorate status               who leads, who is down, how much more may fail
 
 `quorate COMMAND --help` has the flags of a command.";
+
+const DEMO_NOTES: &str = "\
+Examples:
+  quorate demo                           three members on Raft
+  quorate demo --engine paxos --nodes 5  five on Multi-Paxos
+  quorate demo --keep                    their data stays when it ends";
 
 const LAB_NOTES: &str = "\
 Examples:
@@ -99,6 +107,16 @@ Stories are played by the real engines on the simulator. Each ends in checks;
 the exit code is 1 if one does not hold.";
 
 const SERVE_NOTES: &str = "\
+Examples:
+  quorate serve --data-dir data               a cluster of one
+  quorate serve --data-dir data --engine paxos
+  quorate serve --name a --data-dir a.quorate \\
+    --listen-client-urls http://10.0.0.1:2379 \\
+    --advertise-client-urls http://10.0.0.1:2379 \\
+    --listen-peer-urls http://10.0.0.1:2380 \\
+    --initial-advertise-peer-urls http://10.0.0.1:2380 \\
+    --initial-cluster a=http://10.0.0.1:2380,b=http://10.0.0.2:2380
+
 Each flag can be an environment variable instead: ETCD_NAME for --name, and so
 on. URLS are http://HOST:PORT, several separated by commas.";
 
@@ -285,7 +303,7 @@ fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Stop> {
 /// The command line, with one form of help: the short one, however it is asked for.
 fn command() -> clap::Command {
     let names: Vec<String> = client_commands().collect();
-    Cli::command().mut_subcommands(|command| {
+    with_examples_first(Cli::command()).mut_subcommands(|command| {
         let is_client = names.iter().any(|name| name == command.get_name());
         with_short_help(if is_client { with_client_flags(command) } else { command })
     })
@@ -303,7 +321,29 @@ fn etcdctl_command() -> clap::Command {
     etcdctl::lenient(with_short_help(EtcdctlCli::command()))
 }
 
+/// The order of the parts of a help text: what it is for, and how it looks in use, before all else.
+const HELP_TEMPLATE: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// With the examples that its notes begin with before its flags.
+fn with_examples_first(command: clap::Command) -> clap::Command {
+    let Some(notes) = command.get_after_help().map(ToString::to_string) else { return command };
+    // They end where a line that is neither empty nor set off follows the heading.
+    let is_end = |(at, _): &(usize, &str)| notes[at + 1..].starts_with(|it: char| it > ' ');
+    let end = notes.match_indices('\n').find(is_end).map(|(at, _)| at);
+    let (examples, rest) = notes.split_at(end.unwrap_or(notes.len()));
+    if !examples.starts_with("Example") {
+        return command;
+    }
+    let rest = Some(rest.trim().to_owned()).filter(|rest| !rest.is_empty());
+    command
+        .help_template(HELP_TEMPLATE)
+        .before_help(examples.trim_end().to_owned())
+        .after_help(rest.map_or(Resettable::Reset, |rest| Resettable::Value(rest.into())))
+}
+
 fn with_short_help(command: clap::Command) -> clap::Command {
+    let command = with_examples_first(command);
     let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort);
     let command = command.disable_help_flag(true);
     command.arg(help.help("Print help")).mut_subcommands(with_short_help)

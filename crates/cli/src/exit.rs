@@ -157,7 +157,12 @@ impl Failure {
 
     /// The same failure; if its outcome is unknown, with what tells it.
     pub(crate) fn if_unknown(self, advice: impl FnOnce() -> String) -> Self {
-        if self.code == Some(Code::Unknown) { self.with_advice(advice()) } else { self }
+        self.if_it_is(Code::Unknown, advice)
+    }
+
+    /// The same failure; if it is of this kind, with what to do about it here.
+    pub(crate) fn if_it_is(self, code: Code, advice: impl FnOnce() -> String) -> Self {
+        if self.code == Some(code) { self.with_advice(advice()) } else { self }
     }
 
     /// What is told on standard error, if anything is.

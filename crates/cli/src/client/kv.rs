@@ -15,7 +15,7 @@ use crate::client_flags::Context;
 use crate::code::Code;
 use crate::connect::Kind;
 use crate::exit::{Failure, Personality};
-use crate::output::{self, Format, Parts, quoted};
+use crate::output::{self, Format, Parts, Table, quoted};
 
 /// The end of the help of `put`.
 pub(crate) const PUT_NOTES: &str = "\
@@ -42,12 +42,17 @@ Examples:
 pub(crate) const DEL_NOTES: &str = "\
 Examples:
   quorate del hello --prev-kv
-  quorate del --prefix config/";
+  quorate del --prefix config/
+  quorate del a z                           from a up to z, and z stays";
 
 /// The end of the help of `compact`.
 pub(crate) const COMPACT_NOTES: &str = "\
-Example:
-  quorate compact 1000     reads and watches of revisions below 1000 are refused";
+Examples:
+  quorate compact 1000                what was before revision 1000 is forgotten
+  quorate compact 1000 --physical     and the space is free when this ends
+  quorate compact 1000 -w json
+
+Reads and watches of older revisions are refused from then on.";
 
 /// The flags of `put`.
 #[derive(Args, Debug)]
@@ -222,7 +227,15 @@ pub(crate) fn get(flags: GetFlags, context: &Context) -> Result<(), Failure> {
     if is_count_only {
         return output::say(response.count);
     }
+    if shown.count_only && printer.format() == Format::Table {
+        return output::flush(counted(response.count).to_string().as_bytes());
+    }
     printer.print(&response)
+}
+
+/// A table of keys that were only counted.
+fn counted(count: i64) -> Table {
+    Table::new(&["Count"], vec![vec![count.to_string()]])
 }
 
 fn not_found(request: &RangeRequest) -> Failure {
@@ -280,11 +293,27 @@ impl DelFlags {
 pub(crate) fn compact(flags: &CompactFlags, context: &Context) -> Result<(), Failure> {
     let request = CompactionRequest { revision: flags.revision, physical: flags.physical };
     let send = |channel| async move { kv_client(channel).compact(request).await };
-    let compacted = (flags.revision, block_on(context.session.call(Kind::Write, send))?);
+    let sent = block_on(context.session.call(Kind::Write, send));
+    let compacted = (flags.revision, sent.map_err(|failure| beside(failure, flags.revision))?);
     match context.personality {
         Personality::Quorate => context.printer.print(&compacted),
         Personality::Etcdctl => context.printer.in_simple_form().print(&compacted),
     }
+}
+
+/// A failure to compact, with what to do about it, which is less than elsewhere.
+fn beside(failure: Failure, revision: i64) -> Failure {
+    failure
+        .if_it_is(Code::Compacted, || {
+            "nothing is to be done: what was before that revision is gone already".to_owned()
+        })
+        .if_it_is(Code::Future, || "`quorate status --wide` shows the newest revision".to_owned())
+        .if_unknown(|| {
+            format!(
+                "`quorate compact {revision}` again does no harm; E-COMPACTED then means that \
+                 this one happened"
+            )
+        })
 }
 
 /// What shows whether a write happened.

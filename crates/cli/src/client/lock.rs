@@ -24,6 +24,7 @@ pub(crate) const NOTES: &str = "\
 Examples:
   quorate lock backup ./backup.sh     run it while nobody else does
   quorate lock backup                 hold the lock until Ctrl-C
+  quorate lock backup --ttl 60 -- tar -c -f data.tar data
 
 Without a command the lock's key is printed once it is held. A command finds it
 in ETCD_LOCK_KEY and its revision in ETCD_LOCK_REV, and its exit code becomes

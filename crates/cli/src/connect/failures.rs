@@ -155,3 +155,6 @@ fn code_of(text: &str) -> Option<Code> {
     let found = known.into_iter().find(|(error, _)| error.text() == text).map(|(_, code)| code);
     found.or_else(|| text.starts_with(TOO_LONG).then_some(Code::TooLarge))
 }
+
+#[cfg(test)]
+mod tests;

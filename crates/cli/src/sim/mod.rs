@@ -107,7 +107,7 @@ enum Format {
 
 /// What `sim --help` opens with.
 pub(crate) const EXAMPLES: &str = "\
-Try it:
+Examples:
   quorate sim --seeds 100              a hundred clusters, everything goes wrong
   quorate sim --seeds 100 --engine paxos
   quorate sim --seed 7 --trace         one of them, line by line

@@ -180,6 +180,11 @@ fn help_is_as_agreed_and_fits_80_columns() {
         let output = run(&arguments);
         let text = stdout(&output);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let is_group_or_whole = !command.contains(' ') && command != "version";
+        if is_group_or_whole {
+            let (example, usage) = (text.find("\nExample"), text.find("\nUsage: "));
+            assert!(example.is_some() && example < usage, "examples come first: {text}");
+        }
         let name = if command.is_empty() { "quorate" } else { &command.replace(' ', "-") };
         let path = golden.join(format!("{name}.txt"));
         if std::env::var_os("REWRITE").is_some() {

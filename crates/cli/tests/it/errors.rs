@@ -179,6 +179,10 @@ async fn what_the_cluster_refuses_has_a_code() {
     assert_eq!((exit, &told["error"]["code"]), (Some(3), &"E-NOTFOUND".into()));
     assert_eq!(failure(&endpoints, &["get", "x", "y", "--require", "--count-only"]).0, Some(3));
     assert_eq!(stdout(&ask(&["get", "a", "--require", "--count-only"])), "1\n");
+    let (_, said) = failure(&endpoints, &["compact", "3"]);
+    assert!(said.contains("gone already\n"), "{said}");
+    let counted = ask(&["get", "a", "--count-only", "-w", "table"]);
+    assert!(stdout(&counted).contains("|     1 |\n"), "{counted:?}");
     for (arguments, code, text) in refused {
         let (exit, said) = failure(&endpoints, arguments);
         assert_eq!(exit, Some(1), "{said}");

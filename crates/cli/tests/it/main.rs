@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod completion;
 mod differential;
 mod errors;
 mod hostile;
