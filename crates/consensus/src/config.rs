@@ -16,7 +16,8 @@ pub struct Config {
     pub heartbeat_interval: Duration,
     /// Whether deadlines exist.
     pub timers: Timers,
-    /// A leader whose own oldest write is unacknowledged for this long steps down.
+    /// A leader whose own disk acknowledges nothing for this long, though writes await it, steps
+    /// down.
     pub disk_stall_timeout: Duration,
     /// Most bytes of entries in one message.
     pub append_bytes_max: u64,

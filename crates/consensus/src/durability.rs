@@ -1,7 +1,5 @@
 //! What awaits the disk: writes, and the messages that may not leave before them.
 
-use std::collections::VecDeque;
-
 use crate::config::{Config, Timers};
 use crate::effects::Envelope;
 use crate::ids::WriteId;
@@ -19,8 +17,9 @@ pub(crate) struct Durability<M> {
     issued: WriteId,
     /// The newest batch known to be durable.
     persisted: WriteId,
-    /// When each batch that is not durable yet was issued.
-    outstanding: VecDeque<(WriteId, Instant)>,
+    /// Since when the disk owes an answer: it was given something to do when it had nothing, or
+    /// has answered since. `None` while all that was issued is durable.
+    waiting_since: Option<Instant>,
     held: Vec<Held<M>>,
 }
 
@@ -41,7 +40,7 @@ impl<M> Durability<M> {
             spare: Vec::new(),
             issued: WriteId(0),
             persisted: WriteId(0),
-            outstanding: VecDeque::new(),
+            waiting_since: None,
             held: Vec::new(),
         }
     }
@@ -77,7 +76,7 @@ impl<M> Durability<M> {
             return None;
         }
         self.issued = self.next();
-        self.outstanding.push_back((self.issued, now));
+        self.waiting_since.get_or_insert(now);
         let mut next = core::mem::take(&mut self.spare);
         // The next batch is probably about as large.
         next.reserve(self.pending.len().min(Self::RESERVE_MAX));
@@ -101,25 +100,22 @@ impl<M> Durability<M> {
     }
 
     /// Takes note that a batch and all before it are durable.
-    pub(crate) fn on_persisted(&mut self, write: WriteId) {
+    pub(crate) fn on_persisted(&mut self, write: WriteId, now: Instant) {
         assert!(write <= self.issued, "a batch is durable that was never issued");
-        self.persisted = self.persisted.max(write);
-        while self.outstanding.front().is_some_and(|&(id, _)| id <= write) {
-            self.outstanding.pop_front();
+        if write <= self.persisted {
+            return;
         }
+        self.persisted = write;
+        self.waiting_since = (write < self.issued).then_some(now);
     }
 
-    /// Since when the oldest batch awaits the disk.
-    fn waiting_since(&self) -> Option<Instant> {
-        self.outstanding.front().map(|&(_, since)| since)
-    }
-
-    /// When the oldest batch will have been waiting for the disk for too long.
+    /// When the disk will have made nothing durable for too long, though something awaits it. A
+    /// disk that is slow, with much before it, is not one that has stalled.
     pub(crate) fn stalled_at(&self, config: &Config, rules: &impl Rules) -> Option<Instant> {
         if config.timers == Timers::Off || rules.breaks(Rule::LeadWithStalledDisk) {
             return None;
         }
-        self.waiting_since().map(|since| since + config.disk_stall_timeout)
+        self.waiting_since.map(|since| since + config.disk_stall_timeout)
     }
 
     /// Holds a message back until `after` is durable.
@@ -171,25 +167,28 @@ mod tests {
         let second = durability.issue(Instant::ORIGIN).expect("a write is pending").id;
 
         assert_eq!(durability.release(2).count(), 0, "nothing is durable yet");
-        durability.on_persisted(first);
+        durability.on_persisted(first, Instant::ORIGIN);
         assert_eq!(durability.release(2).count(), 0, "the first was made in an older round");
-        durability.on_persisted(second);
+        durability.on_persisted(second, Instant::ORIGIN);
         let released: Vec<u8> = durability.release(2).map(|envelope| envelope.message).collect();
         assert_eq!(released, [2]);
         assert_eq!(durability.held().len(), 0);
     }
 
     #[test]
-    fn the_oldest_unacknowledged_batch_tells_since_when_the_disk_is_slow() {
+    fn a_disk_owes_an_answer_since_it_last_gave_one() {
         let mut durability: Durability<u8> = Durability::new();
+        let at = Instant::from_micros;
         for micros in [10, 20] {
             durability.write(Write::TruncateFrom(Index(1)));
-            durability.issue(Instant::from_micros(micros));
+            durability.issue(at(micros));
         }
-        assert_eq!(durability.waiting_since(), Some(Instant::from_micros(10)));
-        durability.on_persisted(WriteId(1));
-        assert_eq!(durability.waiting_since(), Some(Instant::from_micros(20)));
-        durability.on_persisted(WriteId(2));
-        assert_eq!(durability.waiting_since(), None);
+        assert_eq!(durability.waiting_since, Some(at(10)));
+        durability.on_persisted(WriteId(1), at(500));
+        assert_eq!(durability.waiting_since, Some(at(500)));
+        durability.on_persisted(WriteId(1), at(600));
+        assert_eq!(durability.waiting_since, Some(at(500)), "that was no news");
+        durability.on_persisted(WriteId(2), at(700));
+        assert_eq!(durability.waiting_since, None);
     }
 }

@@ -37,6 +37,17 @@ pub struct WriteBatch {
     pub writes: Vec<Write>,
 }
 
+impl WriteBatch {
+    /// What its entries cost against byte limits.
+    pub fn cost(&self) -> u64 {
+        let cost = |write: &Write| match write {
+            Write::Put(entry) => entry.cost(),
+            Write::Hard(_) | Write::TruncateFrom(_) | Write::CompactTo(_) | Write::Install(_) => 0,
+        };
+        self.writes.iter().map(cost).sum()
+    }
+}
+
 /// Entries `first..=last` that share one ballot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BallotRun {

@@ -1,11 +1,12 @@
-//! The thread that makes the log durable: everything that waits goes into one write and one sync.
+//! The thread that makes the log durable: what waits goes into one write and one sync, up to some
+//! MiB, so that the engine hears of a slow disk's progress.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_consensus::{StorageState, WriteBatch};
 use quorate_replica::OrderingInput;
-use quorate_storage::{Progress, Reservation, Wal, WalError};
+use quorate_storage::{Progress, Reservation, Wal, WalError, one_sync};
 
 use crate::fatal::{Alarm, Failure};
 use crate::metrics::Metrics;
@@ -27,6 +28,8 @@ pub(crate) struct LogThread<M> {
     alarm: Alarm,
     /// Batches that are not durable yet, in order.
     waiting: Vec<WriteBatch>,
+    /// Whether the first of them found no room.
+    is_blocked: bool,
     storage: StorageState,
     metrics: Arc<Metrics>,
     is_stopping: bool,
@@ -49,6 +52,7 @@ impl<M: Send + 'static> LogThread<M> {
             reserver,
             alarm,
             waiting: Vec::new(),
+            is_blocked: false,
             storage: StorageState::Writable,
             metrics,
             is_stopping: false,
@@ -58,7 +62,7 @@ impl<M: Send + 'static> LogThread<M> {
     /// Runs until told to stop, or until the disk fails.
     pub(crate) fn run(mut self) {
         let _guard = self.alarm.guard("log");
-        while !self.is_stopping {
+        while !self.is_stopping || self.has_work() {
             if !self.receive() {
                 return;
             }
@@ -71,10 +75,26 @@ impl<M: Send + 'static> LogThread<M> {
         }
     }
 
-    /// Waits for work and takes all of it. False once nobody can send any.
+    /// Whether something waits that the last sync had no place for.
+    fn has_work(&self) -> bool {
+        !self.waiting.is_empty() && !self.is_blocked
+    }
+
+    /// Takes all work there is, and waits for some if nothing is left of before. False once nobody
+    /// can send any.
     fn receive(&mut self) -> bool {
-        let is_retrying = !self.waiting.is_empty() || self.storage == StorageState::Full;
-        let first = if is_retrying {
+        if !self.has_work() && !self.wait() {
+            return false;
+        }
+        while let Some(next) = self.inbox.try_recv() {
+            self.take(next);
+        }
+        true
+    }
+
+    /// Waits for work, or until a full disk is to be tried again.
+    fn wait(&mut self) -> bool {
+        let first = if self.is_blocked || self.storage == StorageState::Full {
             match self.inbox.recv_timeout(RETRY_INTERVAL) {
                 Ok(first) => Some(first),
                 Err(Nothing::Timeout) => None,
@@ -88,9 +108,6 @@ impl<M: Send + 'static> LogThread<M> {
         };
         if let Some(first) = first {
             self.take(first);
-        }
-        while let Some(next) = self.inbox.try_recv() {
-            self.take(next);
         }
         true
     }
@@ -107,10 +124,13 @@ impl<M: Send + 'static> LogThread<M> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let writes: usize = self.waiting.iter().map(|batch| batch.writes.len()).sum();
-        match self.metrics.threads.log_sync.time(|| self.wal.append(&self.waiting)) {
+        let batches = one_sync(&self.waiting);
+        let next = &self.waiting[..batches];
+        let writes: usize = next.iter().map(|batch| batch.writes.len()).sum();
+        match self.metrics.threads.log_sync.time(|| self.wal.append(next)) {
             Ok(write) => {
-                self.waiting.clear();
+                self.waiting.drain(..batches);
+                self.is_blocked = false;
                 self.metrics.threads.log_batch.observe(writes as u64);
                 self.tell(OrderingInput::Persisted(write));
                 Ok(())
@@ -129,13 +149,17 @@ impl<M: Send + 'static> LogThread<M> {
 
     /// All of it does not fit: what comes first may.
     fn append_first(&mut self) -> Result<(), Failure> {
+        self.is_blocked = false;
         while let Some(first) = self.waiting.first() {
             match self.wal.append(std::slice::from_ref(first)) {
                 Ok(write) => {
                     self.waiting.remove(0);
                     self.tell(OrderingInput::Persisted(write));
                 }
-                Err(WalError::Full { .. }) => return Ok(()),
+                Err(WalError::Full { .. }) => {
+                    self.is_blocked = true;
+                    return Ok(());
+                }
                 Err(error @ WalError::Poisoned(_)) => return Err(Failure::Log(error.to_string())),
             }
         }
@@ -186,3 +210,6 @@ pub(crate) fn run_reserver(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,10 @@ use crate::waiter::{Ask, ToApplying, ToLog, ToOrdering, Waiter, Waiting};
 /// Most messages fed to the engine between two drains.
 const BATCH_MAX: usize = 4096;
 
+/// Most bytes of commands fed to the engine between two drains, and one message more. What is
+/// drained at once is made durable by one sync, and this is what one sync is to take.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
 /// What other threads may know of the engine without asking.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -108,13 +112,18 @@ impl<E: Engine<Message: Wire>> OrderingThread<E> {
     /// Waits for work or the deadline, and feeds in everything that is there.
     fn receive(&mut self) {
         let now = self.clock.now();
+        let mut bytes = 0;
         match self.wait(now) {
-            Some(message) => self.take(message),
+            Some(message) => {
+                bytes += message.bytes();
+                self.take(message);
+            }
             None => self.feed(OrderingInput::Wake),
         }
         let mut taken = 1;
-        while taken <= BATCH_MAX {
+        while taken <= BATCH_MAX && bytes < BATCH_BYTES_MAX {
             let Some(message) = self.inbox.try_recv() else { break };
+            bytes += message.bytes();
             self.take(message);
             taken += 1;
         }

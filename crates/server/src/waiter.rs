@@ -66,6 +66,17 @@ pub(crate) enum ToOrdering<M> {
     Stop,
 }
 
+impl<M> ToOrdering<M> {
+    /// About how many bytes of commands are in it.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Ask(Ask::Write { command, .. }) => command.len(),
+            Self::Input { permit: Some(permit), .. } => permit.num_permits() << 10,
+            Self::Ask(_) | Self::Input { permit: None, .. } | Self::Stop => 0,
+        }
+    }
+}
+
 /// The way to the thread that orders, for those who need not know which engine it runs.
 pub(crate) trait Order: Send + Sync {
     /// Passes a client's request on. If the thread is gone, so is the waiter in it.

@@ -111,4 +111,4 @@ pub use staging::{Installer, Staging};
 pub use state_map::MapKind;
 pub use view::{RecordView, SegmentView, View, log_bounds};
 pub use view_disk::ViewDisk;
-pub use wal::Wal;
+pub use wal::{Wal, one_sync};

@@ -25,6 +25,23 @@ const CONTROL_FRACTION: u64 = 16;
 /// See [`CONTROL_FRACTION`].
 const CONTROL_BYTES_MAX: u64 = 256 * 1024;
 
+/// How many bytes of entries one [`Wal::append`] is given at most, if that is one batch at least.
+/// A slow disk, 8 MiB a second, takes a whole election timeout for them: with more, a leader with
+/// much before its disk would hear nothing of it for so long that it takes it for stalled. With
+/// less, a fast disk would wait for the syncs instead of writing.
+const SYNC_BYTES_MAX: u64 = 8 << 20;
+
+/// How many of the batches that wait are to be made durable next, by one [`Wal::append`].
+pub fn one_sync(waiting: &[WriteBatch]) -> usize {
+    let mut bytes = 0;
+    let is_beyond = |batch: &WriteBatch| {
+        bytes += batch.cost();
+        SYNC_BYTES_MAX < bytes
+    };
+    let fitting = waiting.iter().position(is_beyond).unwrap_or(waiting.len());
+    fitting.max(1).min(waiting.len())
+}
+
 /// The write-ahead log. Owned by the one thread that writes it.
 pub struct Wal<R: Rules = Strict> {
     disk: Arc<dyn Disk>,

@@ -325,7 +325,7 @@ impl<R: Rules> Paxos<R> {
     }
 
     fn on_persisted(&mut self, write: WriteId) {
-        self.durability.on_persisted(write);
+        self.durability.on_persisted(write, self.now);
         self.slots.on_persisted(write);
         self.slots.evict(self.config.tail_bytes_max);
         self.release_held();

@@ -76,7 +76,7 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    /// Whether the oldest write has been waiting for the disk for too long.
+    /// Whether the disk has made nothing durable for too long, though something awaits it.
     pub(super) fn is_disk_stalled(&self) -> bool {
         let stalled_at = self.durability.stalled_at(&self.config, &self.rules);
         stalled_at.is_some_and(|at| at <= self.now)

@@ -290,7 +290,7 @@ impl<R: Rules> Raft<R> {
     }
 
     fn on_persisted(&mut self, write: WriteId) {
-        self.durability.on_persisted(write);
+        self.durability.on_persisted(write, self.now);
         self.log.on_persisted(write);
         self.log.evict(self.config.tail_bytes_max);
         self.release_held();

@@ -34,6 +34,19 @@ fn an_election_is_not_put_off_by_requests_that_never_stop() {
     }
 }
 
+#[test]
+fn a_turn_takes_no_more_than_one_sync_does() {
+    let (sender, inbox) = queue::channel();
+    let mut thread = thread(Members::of_voters([NodeId(1)]), inbox);
+    for _ in 0..20 {
+        let command = bytes::Bytes::from(vec![b'v'; 1 << 20]);
+        let waiter = oneshot::channel().0;
+        sender.send(ToOrdering::Ask(Ask::Write { command, waiter })).unwrap();
+    }
+    thread.receive();
+    assert_eq!(std::iter::from_fn(|| thread.inbox.try_recv()).count(), 12);
+}
+
 fn thread(
     members: Members,
     inbox: Receiver<ToOrdering<<Raft as Engine>::Message>>,

@@ -1,11 +1,11 @@
-//! The log's disk, as the server's log thread uses it: everything that waits goes into one write
-//! and one sync, reservations are made beside, old entries are read back.
+//! The log's disk, as the server's log thread uses it: what waits goes into one write and one sync,
+//! up to some MiB, reservations are made beside, old entries are read back.
 
 use core::time::Duration;
 
 use quorate_consensus::{Fetch, NodeId, StorageState};
 use quorate_replica::OrderingInput;
-use quorate_storage::{Progress, ReadError, WalError};
+use quorate_storage::{Progress, ReadError, WalError, one_sync};
 
 use super::World;
 use super::event::Event;
@@ -34,6 +34,7 @@ impl<P: Protocol> World<P> {
         log.is_busy = true;
         log.begun += 1;
         log.writing.append(&mut log.waiting);
+        log.waiting = log.writing.split_off(one_sync(&log.writing));
         let begun = log.begun;
         let delay = self.log_delay(node, begun);
         self.spring_ambush(node, delay);
