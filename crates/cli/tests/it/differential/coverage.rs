@@ -29,7 +29,8 @@ pub(crate) fn table(listed: &Listed, commands: &[&str]) -> String {
         "\n## The JSON gateway\n\nThe requests in `differential/gateway.rs` are posted to the \
          gateway of both, and status\nand JSON are compared field by field. Streams are \
          answered as lines of JSON over plain HTTP;\nover WebSocket, on the same paths, the same \
-         lines come as messages.\n",
+         lines come as messages: the conversations in\n`differential/websocket.rs`, of watches and \
+         of keep-alives, are had with both.\n",
     );
     text.push_str("\n## etcdctl\n\nThese commands of etcdctl 3.4 are run against both, and what ");
     text.push_str("they print is compared:\n\n");

@@ -166,12 +166,18 @@ fn fields(status: StatusCode, lines: &[Vec<u8>]) -> Vec<(String, String)> {
     let mut fields = vec![("status".to_owned(), status.as_u16().to_string())];
     for (place, line) in lines.iter().enumerate() {
         let value: Value = serde_json::from_slice(line).expect("each line is JSON");
-        for line in json_lines(&value) {
-            let (path, value) = line.split_once(": ").unwrap_or((&line, ""));
-            fields.push((format!("{place}{path}"), value.to_owned()));
-        }
+        fields.extend(line_fields(place, &value));
     }
     fields
+}
+
+/// The fields of a line, named by its place and their paths in it.
+pub(super) fn line_fields(place: usize, value: &Value) -> Vec<(String, String)> {
+    let field = |line: String| {
+        let (path, value) = line.split_once(": ").unwrap_or((&line, ""));
+        (format!("{place}{path}"), value.to_owned())
+    };
+    json_lines(value).into_iter().map(field).collect()
 }
 
 fn failure(status: StatusCode, lines: &[Vec<u8>]) -> String {

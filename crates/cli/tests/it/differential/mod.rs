@@ -4,7 +4,8 @@
 //! - [`runner`] and [`leasing`] send them, [`answer`] and [`normalise`] make answers comparable.
 //! - [`differences`] judges by the list in `docs/etcd-differences.toml`.
 //! - [`coverage`] writes `docs/etcd-coverage.md`.
-//! - [`etcdctl`] does the same with etcd's own command, [`gateway`] with JSON over HTTP.
+//! - [`etcdctl`] does the same with etcd's own command, [`gateway`] with JSON over HTTP,
+//!   [`websocket`] with conversations on the same paths.
 
 mod answer;
 mod cases;
@@ -17,6 +18,7 @@ mod normalise;
 mod rules;
 mod runner;
 mod script;
+mod websocket;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +32,7 @@ fn document(name: &str) -> PathBuf {
 }
 
 /// What the names of cases begin with that are judged elsewhere.
-const APART: [&str; 2] = ["etcdctl ", "gateway "];
+const APART: [&str; 3] = ["etcdctl ", "gateway ", "websocket "];
 
 fn listed() -> Listed {
     let path = document("etcd-differences.toml");
