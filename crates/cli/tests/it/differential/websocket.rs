@@ -19,7 +19,7 @@ use crate::support::http::{Http, line};
 use crate::support::{Cluster, Options, Program};
 
 /// How long a message may take on a slow machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What happens in a conversation.
 #[derive(Clone, Copy, Debug)]
