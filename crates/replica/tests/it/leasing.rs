@@ -15,7 +15,7 @@ use quorate_replica::{Answer, Ending, KeepAlive, KeptAlive, ReadRequest, ReadRes
 use crate::node::End;
 use crate::snapshots::lagging;
 use crate::watching::{told, watch_everything};
-use crate::world::{World, setup};
+use crate::world::World;
 
 fn ttl(seconds: i64) -> LeaseTtl {
     LeaseTtl::new(seconds).expect("in bounds")
@@ -70,8 +70,7 @@ fn read(world: &mut World, id: u64, request: ReadRequest) -> ReadResponse {
 
 #[test]
 fn a_lease_is_over_at_its_time_though_nothing_else_happens() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 2, 7, 3);
     attach(&mut world, 3, "key", 7);
     world.run_millis(2_900);
@@ -99,8 +98,7 @@ enum Load {
 /// Leases of two seconds, granted so long after each other; asserts that none is over too late.
 fn assert_never_late(count: i64, apart_millis: u64, load: Load) {
     const SECONDS: i64 = 2;
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     let mut held: BTreeMap<LeaseId, Instant> = BTreeMap::new();
     for lease in 1..=count {
         grant(&mut world, 1, lease, SECONDS);
@@ -137,8 +135,7 @@ fn leases_are_over_in_time_on_an_idle_cluster_and_on_a_busy_one() {
 
 #[test]
 fn watches_are_told_of_what_a_lease_takes_with_it() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 7, 2);
     attach(&mut world, 1, "a", 7);
     attach(&mut world, 1, "b", 7);
@@ -149,8 +146,7 @@ fn watches_are_told_of_what_a_lease_takes_with_it() {
 
 #[test]
 fn the_clock_is_moved_no_more_often_than_leases_need() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     for lease in 1..=1_200 {
         grant(&mut world, 1, lease, 60);
     }
@@ -164,8 +160,7 @@ fn the_clock_is_moved_no_more_often_than_leases_need() {
 
 #[test]
 fn renewals_that_wait_share_an_entry_and_each_is_told_its_own() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 1, 10);
     grant(&mut world, 1, 2, 20);
     let before = applied(&mut world, 2);
@@ -178,8 +173,7 @@ fn renewals_that_wait_share_an_entry_and_each_is_told_its_own() {
 
 #[test]
 fn renewals_end_together_where_no_leader_takes_them() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 1, 60);
     world.isolated.insert(NodeId(2));
     world.run_millis(5_000);
@@ -193,8 +187,7 @@ fn renewals_end_together_where_no_leader_takes_them() {
 
 #[test]
 fn a_keep_alive_goes_through_the_log_only_if_it_gains_something() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 7, 100);
     let ask = ReadRequest::KeepAlive { id: LeaseId(7) };
     assert_eq!(read(&mut world, 2, ask.clone()), ReadResponse::KeepAlive(KeepAlive::Due));
@@ -217,8 +210,7 @@ fn a_keep_alive_goes_through_the_log_only_if_it_gains_something() {
 /// What was stamped long ago and arrives late is not taken for news.
 #[test]
 fn a_renewal_that_took_long_to_commit_is_as_old_as_its_proposal() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 7, 30);
     world.keeps = Some(|flight, _| flight.to == NodeId(2));
     let ticket = world.renew(2, 7);
@@ -233,8 +225,7 @@ fn a_renewal_that_took_long_to_commit_is_as_old_as_its_proposal() {
 
 #[test]
 fn every_member_knows_how_long_a_lease_has_left() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 7, 60);
     attach(&mut world, 1, "b", 7);
     attach(&mut world, 1, "a", 7);
@@ -257,8 +248,7 @@ fn every_member_knows_how_long_a_lease_has_left() {
 
 /// Lets leaders fall until a lease of `seconds` is over. How long that took.
 fn lifetime(seconds: i64, falls_after_millis: &[u64]) -> Duration {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     grant(&mut world, 1, 7, seconds);
     let begun = world.now;
     for millis in falls_after_millis {

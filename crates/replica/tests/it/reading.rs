@@ -8,13 +8,7 @@ use quorate_consensus::{Ballot, NodeId, Refusal, RequestId};
 use quorate_replica::{Answer, Ending};
 
 use crate::node::End;
-use crate::world::{Flight, Peer, World, setup};
-
-fn led_by_1() -> World {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
-    world
-}
+use crate::world::{Flight, Peer, World};
 
 fn is_released(_: &Flight, message: &Peer) -> bool {
     matches!(message, PeerMessage::ReadReleased { .. })
@@ -32,7 +26,7 @@ fn is_append_to_2(flight: &Flight, message: &Peer) -> bool {
 
 #[test]
 fn a_read_at_a_follower_sees_what_was_acknowledged_before() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     for _ in 0..5 {
         let write = world.write(1);
         world.settle();
@@ -47,7 +41,7 @@ fn a_read_at_a_follower_sees_what_was_acknowledged_before() {
 
 #[test]
 pub(crate) fn a_late_answer_to_an_old_round_releases_no_newer_read() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_released);
     let old = world.read(2);
     world.settle();
@@ -72,7 +66,7 @@ pub(crate) fn a_late_answer_to_an_old_round_releases_no_newer_read() {
 
 #[test]
 fn only_the_node_that_was_asked_releases_a_round() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_read);
     let read = world.read(2);
     world.settle();
@@ -89,7 +83,7 @@ fn only_the_node_that_was_asked_releases_a_round() {
 
 #[test]
 pub(crate) fn a_read_asked_of_another_ballot_is_refused_with_the_leader() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     let ballot = world.leader().expect("node 1 leads");
     world.keeps = Some(|_, message| matches!(message, PeerMessage::ReadRefused { .. }));
     let others =
@@ -106,7 +100,7 @@ pub(crate) fn a_read_asked_of_another_ballot_is_refused_with_the_leader() {
 
 #[test]
 fn a_read_is_retried_when_its_leader_vanishes() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_read);
     let read = world.read(2);
     world.settle();
@@ -119,7 +113,7 @@ fn a_read_is_retried_when_its_leader_vanishes() {
 
 #[test]
 fn a_lost_confirmation_is_asked_for_again() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_read);
     let read = world.read(2);
     world.settle();
@@ -130,7 +124,7 @@ fn a_lost_confirmation_is_asked_for_again() {
 
 #[test]
 fn a_read_without_a_leader_ends_at_its_deadline() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.crash(1);
     world.crash(3);
     let read = world.read(2);
@@ -140,7 +134,7 @@ fn a_read_without_a_leader_ends_at_its_deadline() {
 
 #[test]
 fn a_read_at_a_node_that_stays_behind_says_so() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_append_to_2);
     let write = world.write(1);
     world.run_millis(200);

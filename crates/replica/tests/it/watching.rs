@@ -4,7 +4,7 @@
 use quorate_kv::{StreamId, WatchRequest, WatchResponse};
 
 use crate::node::End;
-use crate::world::{World, setup};
+use crate::world::World;
 
 const STREAM: StreamId = StreamId(1);
 
@@ -35,8 +35,7 @@ pub(crate) fn watch_everything(world: &mut World, id: u64, start_revision: i64) 
 
 #[test]
 fn every_member_tells_its_watches_of_every_write() {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
+    let mut world = World::led();
     let before = world.write(1);
     world.run_millis(200);
     world.assert_put(before);

@@ -93,6 +93,13 @@ impl World {
         Self::of((1..=count).map(|id| (NodeId(id), setup.clone())))
     }
 
+    /// Three nodes, of which the first leads.
+    pub(crate) fn led() -> Self {
+        let mut world = Self::new(3, &setup());
+        world.lead(1);
+        world
+    }
+
     pub(crate) fn of(setups: impl IntoIterator<Item = (NodeId, Setup)>) -> Self {
         let setups: Vec<_> = setups.into_iter().collect();
         let members = Members::of_voters(setups.iter().map(|(id, _)| *id));

@@ -18,12 +18,6 @@ fn is_forward_refused(_: &Flight, message: &Peer) -> bool {
     matches!(message, PeerMessage::ForwardRefused { .. })
 }
 
-fn led_by_1() -> World {
-    let mut world = World::new(3, &setup());
-    world.lead(1);
-    world
-}
-
 fn ended(world: &World, ticket: Ticket) -> Option<End> {
     world.ends.get(&ticket).cloned()
 }
@@ -34,7 +28,7 @@ fn refused(refusal: Refusal) -> End {
 
 #[test]
 pub(crate) fn a_write_at_a_follower_is_applied_once_and_answered_there() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     let tickets = [world.write(2), world.write(3), world.write(1)];
     world.run_millis(200);
     for ticket in &tickets {
@@ -45,7 +39,7 @@ pub(crate) fn a_write_at_a_follower_is_applied_once_and_answered_there() {
 
 #[test]
 pub(crate) fn a_duplicated_forward_is_taken_once_and_never_refused() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let ticket = world.write(2);
     world.settle();
@@ -66,7 +60,7 @@ pub(crate) fn a_duplicated_forward_is_taken_once_and_never_refused() {
 
 #[test]
 fn a_forward_overtaken_by_a_later_one_is_dropped_in_silence() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let early = world.write(2);
     world.settle();
@@ -86,7 +80,7 @@ fn a_forward_overtaken_by_a_later_one_is_dropped_in_silence() {
 
 #[test]
 pub(crate) fn a_forward_to_another_ballot_is_refused_with_the_leader() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     let ballot = world.leader().expect("node 1 leads");
     let id = |sequence| ProposalId { node: NodeId(2), incarnation: Incarnation(200), sequence };
     let payload = encode_command(&Command::Advance);
@@ -105,7 +99,7 @@ pub(crate) fn a_forward_to_another_ballot_is_refused_with_the_leader() {
 
 #[test]
 fn a_forward_to_an_earlier_life_of_the_leader_is_dropped_and_then_retried_elsewhere() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let ticket = world.write(2);
     world.settle();
@@ -124,7 +118,7 @@ fn a_forward_to_an_earlier_life_of_the_leader_is_dropped_and_then_retried_elsewh
 
 #[test]
 fn a_refusal_by_a_node_that_was_not_asked_means_nothing() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let ticket = world.write(2);
     world.settle();
@@ -146,7 +140,7 @@ fn a_refusal_by_a_node_that_was_not_asked_means_nothing() {
 
 #[test]
 fn a_forward_that_never_left_is_attempted_anew() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let ticket = world.write(2);
     world.settle();
@@ -166,7 +160,7 @@ fn a_forward_that_never_left_is_attempted_anew() {
 
 #[test]
 fn what_no_client_may_propose_is_blamed_and_never_proposed() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     let ballot = world.leader().expect("node 1 leads");
     let last = world.node(1).running().ordering.status().last;
     let put = |key: &'static [u8], bytes: usize| {
@@ -191,7 +185,7 @@ fn what_no_client_may_propose_is_blamed_and_never_proposed() {
 
 #[test]
 fn a_write_that_no_leader_was_offered_ends_as_not_happened() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.crash(1);
     world.crash(3);
     world.run_millis(3_000);
@@ -205,7 +199,7 @@ fn a_write_that_no_leader_was_offered_ends_as_not_happened() {
 
 #[test]
 pub(crate) fn a_write_that_may_be_under_way_ends_as_unknown() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.isolated.extend([NodeId(1)]);
     let (at_leader, at_follower) = (world.write(1), world.write(2));
     world.crash(3);
@@ -266,7 +260,7 @@ fn a_disk_that_falls_behind_refuses_writes_until_it_has_caught_up() {
 
 #[test]
 fn a_full_disk_refuses_what_is_proposed_here_or_forwarded() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     for id in [1, 2, 3] {
         world.node(id).input(OrderingInput::Storage(StorageState::Full));
     }
@@ -330,7 +324,7 @@ fn a_quota_that_was_refused_is_offered_again() {
 
 #[test]
 fn a_write_in_flight_when_its_leader_dies_is_retried_once_it_is_excluded() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.keeps = Some(is_forward);
     let tickets: Vec<Ticket> = (0..20).map(|_| world.write(2)).collect();
     world.settle();
@@ -345,7 +339,7 @@ fn a_write_in_flight_when_its_leader_dies_is_retried_once_it_is_excluded() {
 
 #[test]
 pub(crate) fn a_displaced_write_is_sent_anew_before_the_log_here_has_caught_up() {
-    let mut world = led_by_1();
+    let mut world = World::led();
     world.isolated.extend([NodeId(1)]);
     let ticket = world.write(1);
     world.settle();
