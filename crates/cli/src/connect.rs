@@ -189,9 +189,21 @@ impl Session {
 
 /// What listens there instead of a member, if the connection broke because of that.
 async fn foreign(url: &HttpUrl, status: &Status) -> Option<Foreign> {
+    if let Some(refusal) = http_refusal(status) {
+        return Some(Foreign::NoGrpc(refusal));
+    }
     // What a server answered has no cause on this side.
     std::error::Error::source(status)?;
     diagnose::foreign(url).await
+}
+
+/// The status of a server of HTTP/2 without gRPC, if with it nothing was done.
+fn http_refusal(status: &Status) -> Option<u16> {
+    /// How tonic names them.
+    const BEGIN: &str = "grpc-status header missing, mapped from HTTP status code ";
+    let code = status.message().strip_prefix(BEGIN)?.split_whitespace().next()?.parse().ok()?;
+    // With 408 and 429 somebody in between may have passed the request on before.
+    matches!(code, 400..=407 | 409..=428 | 430..=499).then_some(code)
 }
 
 /// Why a member did not answer, where that is all there is to say.

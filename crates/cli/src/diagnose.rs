@@ -55,6 +55,8 @@ pub(crate) enum Foreign {
     Tls,
     /// A server of HTTP/1 alone.
     Http1,
+    /// A server of HTTP/2 that has no gRPC, and refuses a request with this status.
+    NoGrpc(u16),
     /// A server of something else that speaks first, or answers otherwise.
     Other,
     /// It ends each connection without a word: a port for peers does, and so does a balancer whose
@@ -65,6 +67,9 @@ pub(crate) enum Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::NoGrpc(status) => {
+                return write!(formatter, "it answers with HTTP status {status}, and without gRPC");
+            }
             Self::Tls => "it speaks TLS",
             Self::Http1 => "it speaks HTTP/1 alone",
             Self::Other => "it speaks something else",

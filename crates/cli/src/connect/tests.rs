@@ -18,6 +18,19 @@ fn an_unanswered_write_is_unknown_and_an_unanswered_read_is_asked_again() {
 }
 
 #[test]
+fn a_refusal_of_http_is_definite_unless_it_may_come_from_in_between() {
+    let status = |code: &str| {
+        let text = format!("grpc-status header missing, mapped from HTTP status code {code}");
+        http_refusal(&Status::unknown(text))
+    };
+    assert_eq!((status("404"), status("400")), (Some(404), Some(400)));
+    for code in ["200", "408", "429", "502", "503", "504", "x", ""] {
+        assert_eq!(status(code), None, "{code}");
+    }
+    assert_eq!(http_refusal(&Status::unknown("404")), None);
+}
+
+#[test]
 fn a_definite_refusal_is_never_reported_as_unknown() {
     for error in [ApiError::NoLeader, ApiError::LeaderChanged] {
         let miss = miss_of(Kind::Write, Status::unavailable(error.text()));

@@ -16,6 +16,8 @@ enum Listener {
     Tls,
     /// It answers everything as a web server answers nonsense.
     Http1,
+    /// It answers requests of HTTP/2, and has none of what is asked for.
+    Http2,
     /// It hangs up.
     HangsUp,
     /// It accepts, and says nothing.
@@ -26,6 +28,10 @@ enum Listener {
 fn listen(as_what: Listener) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
+    if matches!(as_what, Listener::Http2) {
+        thread::spawn(move || serve_http2(listener));
+        return address;
+    }
     thread::spawn(move || {
         let mut held = Vec::new();
         for mut stream in listener.incoming().flatten() {
@@ -39,6 +45,7 @@ fn listen(as_what: Listener) -> String {
                     &[0x15, 3, 1, 0, 2, 2, 40]
                 }
                 Listener::Tls | Listener::HangsUp => continue,
+                Listener::Http2 => unreachable!("it is served otherwise"),
                 Listener::Http1 => b"HTTP/1.1 400 Bad Request\r\n\r\n",
             };
             // A client that has left misses nothing.
@@ -46,6 +53,24 @@ fn listen(as_what: Listener) -> String {
         }
     });
     address
+}
+
+fn serve_http2(listener: TcpListener) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("it starts").block_on(async {
+        listener.set_nonblocking(true).expect("it is a socket");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("it is bound");
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let absent = http::Response::builder().status(404).body(());
+                    // A client that has left misses nothing.
+                    let _ = respond.send_response(absent.expect("it is a response"), true);
+                }
+            });
+        }
+    });
 }
 
 /// The exit code, and what was said, with the address left out.
@@ -103,11 +128,15 @@ fn another_protocol_is_told_apart() {
     let likely = likely.join("\n");
     let http = "it speaks HTTP/1 alone";
     let silent = "it hangs up without a word";
-    for (listener, why) in [(Listener::Http1, http), (Listener::HangsUp, silent)] {
+    let web = "it answers with HTTP status 404, and without gRPC";
+    let listeners = [(Listener::Http1, http), (Listener::Http2, web), (Listener::HangsUp, silent)];
+    for (listener, why) in listeners {
         let begin = format!("this is no member of a cluster (ENDPOINT: {why}). Nothing was done");
         let expected = format!("error[E-PROTOCOL]: {begin}\n{likely}");
         assert_fails(&listen(listener), &["get", "a"], 69, &expected);
     }
+    let (code, said) = failure(&listen(Listener::Http2), &["put", "a", "b"]);
+    assert!(code == Some(69) && said.contains("Nothing was done"), "{said}");
 }
 
 #[test]
