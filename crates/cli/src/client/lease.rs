@@ -94,7 +94,13 @@ fn grant(flags: &GrantFlags, context: &Context) -> Result<(), Failure> {
     let request = LeaseGrantRequest { ttl: flags.ttl, id: 0 };
     let send = |channel| async move { LeaseClient::new(channel).lease_grant(request).await };
     let granted = block_on(context.session.call(Kind::Write, send));
-    context.printer.print(&granted.map_err(|it| it.within("failed to grant lease (", ")"))?)
+    let granted = granted.map_err(|failure| {
+        failure.within("failed to grant lease (", ")").if_unknown(|| {
+            "grant another: a lease that nobody uses ends by itself; `quorate lease list` shows all"
+                .to_owned()
+        })
+    });
+    context.printer.print(&granted?)
 }
 
 fn revoke(flags: &LeaseFlags, context: &Context) -> Result<(), Failure> {
@@ -103,7 +109,13 @@ fn revoke(flags: &LeaseFlags, context: &Context) -> Result<(), Failure> {
         LeaseClient::new(channel).lease_revoke(LeaseRevokeRequest { id }).await
     };
     let revoked = block_on(context.session.call(Kind::Write, send));
-    let revoked = revoked.map_err(|it| it.within("failed to revoke lease (", ")"))?;
+    let revoked = revoked.map_err(|failure| {
+        failure.within("failed to revoke lease (", ")").if_unknown(|| {
+            format!(
+                "`quorate lease revoke {id:x}` again; E-NOLEASE then means that this one happened"
+            )
+        })
+    })?;
     context.printer.print(&(id, revoked))
 }
 

@@ -35,6 +35,10 @@ is done otherwise; an empty line ends each part. Conditions compare
 version(KEY), create(KEY), mod(KEY), value(KEY) or lease(KEY), with =, !=, < or
 >. Keys and values may be quoted; put, get and del take their flags.";
 
+/// What shows whether a transaction happened.
+const LOOK: &str = "`quorate get KEY -w json` tells each key's mod_revision; a transaction that \
+    begins with mod(KEY) = ... does no harm when it is sent again";
+
 /// The flags of `txn`.
 #[derive(Args, Debug)]
 pub(crate) struct TxnFlags {
@@ -64,7 +68,8 @@ pub(crate) fn run(flags: &TxnFlags, context: &Context) -> Result<(), Failure> {
         let request = request.clone();
         async move { kv_client(channel).txn(request).await }
     };
-    let response = block_on(context.session.call(kind, send))?;
+    let sent = block_on(context.session.call(kind, send));
+    let response = sent.map_err(|failure| failure.if_unknown(|| LOOK.to_owned()))?;
     context.printer.print(&response)
 }
 

@@ -28,6 +28,7 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Cluster {
     members: Vec<Member>,
+    engine: EngineKind,
 }
 
 /// Why the members did not come up.
@@ -53,7 +54,12 @@ impl Cluster {
         for member in &mut members {
             member.start()?;
         }
-        Ok(Self { members })
+        Ok(Self { members, engine })
+    }
+
+    /// How the members agree.
+    pub(crate) fn engine(&self) -> EngineKind {
+        self.engine
     }
 
     /// Waits until every member answers and knows a leader. Fails if one ends.

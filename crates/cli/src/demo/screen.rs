@@ -51,11 +51,15 @@ fn members(cluster: &Cluster, views: &[View]) -> String {
 pub(crate) async fn status(cluster: &Cluster) {
     let views = cluster.views().await;
     for ((name, address), view) in cluster.addresses().zip(&views) {
-        say(&format!("{name} {} {address:<16} {}", mark(view), describe(view)));
+        say(&format!("{name} {} {address:<16} {}", mark(view), describe(view, cluster.engine())));
     }
 }
 
-fn describe(view: &View) -> String {
+fn describe(view: &View, engine: EngineKind) -> String {
+    let (term, index) = match engine {
+        EngineKind::Raft => ("term", "index"),
+        EngineKind::Paxos => ("ballot", "slot"),
+    };
     match view {
         View::Down => "down; r restarts it".to_owned(),
         View::Silent => "runs, and does not answer".to_owned(),
@@ -66,7 +70,7 @@ fn describe(view: &View) -> String {
                 (false, false) => "no leader",
             };
             format!(
-                "{role:<9} term {:<4} index {:<7} applied {}",
+                "{role:<9} {term} {:<4} {index} {:<7} applied {}",
                 status.raft_term, status.raft_index, status.raft_applied_index
             )
         }
@@ -112,9 +116,9 @@ mod tests {
                 StatusResponse { header, leader, raft_term: 3, ..StatusResponse::default() };
             View::Up(status.into())
         };
-        assert!(describe(&up(1, 1)).starts_with("leader    term 3 "));
-        assert!(describe(&up(2, 1)).starts_with("follower  term 3 "));
-        assert!(describe(&up(2, 0)).starts_with("no leader term 3 "));
+        assert!(describe(&up(1, 1), EngineKind::Raft).starts_with("leader    term 3 "));
+        assert!(describe(&up(2, 1), EngineKind::Paxos).starts_with("follower  ballot 3 "));
+        assert!(describe(&up(2, 0), EngineKind::Raft).starts_with("no leader term 3 "));
         let marks: Vec<char> =
             [up(1, 1), up(2, 1), View::Silent, View::Down].iter().map(mark).collect();
         assert_eq!(marks, ['●', '○', '?', '✕']);
