@@ -436,6 +436,7 @@ impl From<kv::CommandError> for ApiError {
             kv::CommandError::LeaseExists => Self::LeaseExists,
             kv::CommandError::NoSpace => Self::NoSpace,
             kv::CommandError::Corrupt => Self::Corrupt,
+            kv::CommandError::AnswerTooLarge => Self::TooManyRequests,
         }
     }
 }

@@ -44,6 +44,9 @@ pub enum CommandError {
     NoSpace,
     /// Members are said to differ: find out, then end the alarm (etcd: "corrupt cluster").
     Corrupt,
+    /// The answer would hold more than [`crate::ANSWER_BYTES_MAX`]: ask for less at once. etcd has
+    /// no such bound.
+    AnswerTooLarge,
 }
 
 /// The map could not do what it was asked to.
@@ -160,6 +163,7 @@ impl fmt::Display for CommandError {
             Self::LeaseExists => "the lease exists already",
             Self::NoSpace => "the quota is used up",
             Self::Corrupt => "the members are said to differ",
+            Self::AnswerTooLarge => "the answer would be too large",
         })
     }
 }

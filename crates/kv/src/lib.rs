@@ -65,8 +65,8 @@ pub use revision::{
 };
 pub use rules::{Mutant, Rule, Rules, Strict};
 pub use store::{
-    Chunk, Config, ContentAt, Events, HashTask, LeaseKeys, Outcome, Pin, QUOTA_BYTES_DEFAULT,
-    RangeTask, Read, Sizes, SnapshotPlace, SnapshotSource, Step, Store,
+    ANSWER_BYTES_MAX, Chunk, Config, ContentAt, Events, HashTask, LeaseKeys, Outcome, Pin,
+    QUOTA_BYTES_DEFAULT, RangeTask, Read, Sizes, SnapshotPlace, SnapshotSource, Step, Store,
 };
 pub use validate::{
     Limits, TXN_DEPTH_MAX, validate, validate_delete_range, validate_put, validate_range,

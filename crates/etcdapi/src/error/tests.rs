@@ -88,6 +88,7 @@ fn refusals_of_the_state_machine_keep_their_meaning() {
         (ApiError::from(kv::CommandError::KeyNotFound), "key not found"),
         (ApiError::from(kv::CommandError::LeaseNotFound), "requested lease not found"),
         (ApiError::from(kv::CommandError::NoSpace), "database space exceeded"),
+        (ApiError::from(kv::CommandError::AnswerTooLarge), "too many requests"),
         (ApiError::from(kv::RequestError::EmptyKey), "key is not provided"),
         (ApiError::from(kv::RequestError::ValueProvided), "value is provided"),
         (ApiError::from(kv::RequestError::LeaseProvided), "lease is provided"),

@@ -4,8 +4,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Outcome, Read, Store};
 use crate::{
-    ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context, PublishRequest,
-    PutRequest, PutResponse, Response, Rule, Rules, SetQuotaRequest,
+    ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context,
+    DeleteRangeRequest, DeleteRangeResponse, PublishRequest, PutRequest, PutResponse, RangeRequest,
+    Response, Rule, Rules, SetQuotaRequest,
 };
 
 impl<R: Rules> Store<R> {
@@ -31,7 +32,9 @@ impl<R: Rules> Store<R> {
     fn obey(&mut self, command: &Command) -> Outcome {
         Ok(match command {
             Command::Put(request) => self.on_put(request)?.map(Response::Put),
-            Command::DeleteRange(request) => Ok(Response::DeleteRange(self.delete_range(request)?)),
+            Command::DeleteRange(request) => {
+                self.on_delete_range(request)?.map(Response::DeleteRange)
+            }
             Command::Txn(request) => self.on_txn(request)?.map(Response::Txn),
             Command::Compact(request) => self.on_compact(*request).map(Response::Compact),
             Command::SetQuota(request) => Ok(self.on_set_quota(*request)),
@@ -104,6 +107,14 @@ impl<R: Rules> Store<R> {
         self.put(request).map(Ok)
     }
 
+    fn on_delete_range(&mut self, request: &DeleteRangeRequest) -> Read<DeleteRangeResponse> {
+        let asked: Vec<RangeRequest> = request.previous().into_iter().collect();
+        if let Err(error) = self.check_answer(&asked)? {
+            return Ok(Err(error));
+        }
+        self.delete_range(request).map(Ok)
+    }
+
     /// Looks at the lease before the key, as etcd does outside of transactions.
     fn check_put(&mut self, request: &PutRequest) -> Result<(), CommandError> {
         self.check_lease(request.lease)?;
@@ -152,5 +163,6 @@ fn outcome_code(outcome: &Result<Response, CommandError>) -> u64 {
         Err(CommandError::NoSpace) => 105,
         Err(CommandError::LeaseExists) => 106,
         Err(CommandError::Corrupt) => 107,
+        Err(CommandError::AnswerTooLarge) => 108,
     }
 }

@@ -5,6 +5,7 @@
 //! `snapshot` sends them to a peer, `open` finds them again.
 
 mod alarm;
+mod answer;
 mod apply;
 mod commit;
 mod compaction;
@@ -42,6 +43,7 @@ use pins::{Hold, Pins};
 use recent::Recent;
 use write::Writing;
 
+pub use answer::ANSWER_BYTES_MAX;
 pub use history::{ContentAt, Events, HashTask};
 pub use lease::LeaseKeys;
 pub use pins::Pin;

@@ -14,6 +14,12 @@ use crate::{
 /// Bytes of a value that cost as much of a slice's budget as one key.
 const BYTES_PER_UNIT: usize = 4096;
 
+/// How many keys are looked at before it is asked whether an answer is too large already.
+const COST_SLICE_KEYS: usize = 1_024;
+
+/// What a key costs beside its bytes and those of its value: revisions, version, lease.
+const KEY_VALUE_BYTES: usize = 64;
+
 /// A range being read in slices, all at one revision. Give it back with
 /// [`Store::end_range`], whether it is done or not.
 #[derive(Debug)]
@@ -113,6 +119,31 @@ impl<R: Rules> Store<R> {
     /// Ends a range in slices.
     pub fn end_range(&mut self, task: RangeTask) {
         self.unpin(task.pin);
+    }
+
+    /// What the answer to a range costs against byte limits, as an operation of a transaction that
+    /// has written nothing yet; `None` if it is more than `bytes_max`.
+    pub(super) fn range_cost(
+        &self,
+        request: &RangeRequest,
+        bytes_max: usize,
+    ) -> Result<Option<usize>, Damage> {
+        let at = if request.revision <= 0 { self.revision_seen() } else { request.revision };
+        let (mut found, mut bytes) = (Found::default(), 0);
+        loop {
+            let is_whole =
+                self.collect(request, at, &mut found, Budget { left: COST_SLICE_KEYS })?;
+            bytes += found.bytes + found.kvs.len() * KEY_VALUE_BYTES;
+            if bytes_max < bytes {
+                return Ok(None);
+            }
+            if is_whole {
+                return Ok(Some(bytes));
+            }
+            found.taken += found.kvs.len();
+            found.bytes = 0;
+            found.kvs.clear();
+        }
     }
 
     fn range_whole(

@@ -35,6 +35,9 @@ impl<R: Rules> Store<R> {
         if let Err(error) = self.check_path(request, &path) {
             return Ok(Err(error));
         }
+        if let Err(error) = self.check_answer(&asked(request, &path))? {
+            return Ok(Err(error));
+        }
         let mut response = self.read_branch(request, &path)?;
         response.revision = self.state.revision;
         Ok(Ok(response))
@@ -45,6 +48,9 @@ impl<R: Rules> Store<R> {
         let bytes = self.path_bytes(request, &path);
         let checked = self.check_path(request, &path).and_then(|()| self.check_space_if(bytes));
         if let Err(error) = checked {
+            return Ok(Err(error));
+        }
+        if let Err(error) = self.check_answer(&asked(request, &path))? {
             return Ok(Err(error));
         }
         let mut response = self.do_branch(request, &path)?;
@@ -217,6 +223,18 @@ impl Side<'_> {
             Self::Absent => 0,
         }
     }
+}
+
+/// What the operations on the path ask for, as ranges.
+fn asked(txn: &TxnRequest, path: &Path) -> Vec<RangeRequest> {
+    let mut nested = path.nested.iter();
+    let of_op = |op: &RequestOp| match op {
+        RequestOp::Range(range) => vec![range.clone()],
+        RequestOp::Put(put) => put.previous().into_iter().collect(),
+        RequestOp::DeleteRange(delete) => delete.previous().into_iter().collect(),
+        RequestOp::Txn(txn) => asked(txn, next(&mut nested)),
+    };
+    path.branch(txn).iter().flat_map(of_op).collect()
 }
 
 fn next<'a>(nested: &mut impl Iterator<Item = &'a Path>) -> &'a Path {

@@ -34,6 +34,15 @@ impl Interval {
         };
         Some(Self { start: key.clone(), end })
     }
+
+    /// What its ends hold.
+    pub(super) fn bytes(&self) -> usize {
+        let end = match &self.end {
+            End::Before(end) => end.len(),
+            End::Never => 0,
+        };
+        self.start.len() + end
+    }
 }
 
 /// The least key above `key`.

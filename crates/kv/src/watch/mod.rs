@@ -41,6 +41,8 @@ pub struct Watches<R: Rules = Strict> {
     rules: R,
     streams: BTreeMap<StreamId, Stream>,
     watches: BTreeMap<Name, Watch>,
+    /// The bytes of the keys that these begin and end at.
+    key_bytes: usize,
     /// Names that are taken without a watch.
     ended: usize,
     /// Watches that have been told everything up to `seen`.
@@ -103,6 +105,7 @@ impl<R: Rules> Watches<R> {
             rules,
             streams: BTreeMap::new(),
             watches: BTreeMap::new(),
+            key_bytes: 0,
             ended: 0,
             current: Intervals::default(),
             behind: Intervals::default(),
@@ -263,6 +266,10 @@ impl<R: Rules> Watches<R> {
         if self.limits.watches_max <= self.watches.len() + self.ended {
             return Err(WatchRefusal::TooMany { watches_max: self.limits.watches_max });
         }
+        let key_bytes = self.key_bytes + interval.bytes();
+        if self.limits.key_bytes_max < key_bytes {
+            return Err(WatchRefusal::KeysTooLong { key_bytes_max: self.limits.key_bytes_max });
+        }
         let open = self.streams.get_mut(&stream).expect("watches begin on open streams");
         let id = open.admit(request.id).ok_or(WatchRefusal::DuplicateId)?;
         let name = (stream, id);
@@ -272,6 +279,7 @@ impl<R: Rules> Watches<R> {
         if progress.is_some() {
             self.alarms.insert((at, name));
         }
+        self.key_bytes = key_bytes;
         self.watches.insert(name, Watch::new(request, interval, from, progress));
         self.go_on(name);
         Ok(id)
@@ -340,6 +348,7 @@ impl<R: Rules> Watches<R> {
     fn forget(&mut self, name: Name) {
         self.lift(name);
         let watch = self.watches.remove(&name).expect("it was just found");
+        self.key_bytes -= watch.interval.bytes();
         if let Some(progress) = watch.progress {
             self.alarms.remove(&(progress.at, name));
         }

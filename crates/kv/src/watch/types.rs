@@ -125,6 +125,12 @@ pub enum WatchRefusal {
         /// That many.
         watches_max: usize,
     },
+    /// The keys of the watches that the node carries are as long as they may be together: use
+    /// another node, or shorter keys.
+    KeysTooLong {
+        /// So many bytes.
+        key_bytes_max: usize,
+    },
 }
 
 /// Why a watch has ended.
@@ -147,6 +153,8 @@ pub enum CancelCause {
 pub struct WatchLimits {
     /// Most watches on this node.
     pub watches_max: usize,
+    /// Most bytes of the keys that all watches on this node begin and end at.
+    pub key_bytes_max: usize,
     /// Bytes that may wait for a stream's client before its watches fall behind; one response may
     /// go over it.
     pub outbox_bytes_max: usize,
@@ -160,11 +168,12 @@ pub struct WatchLimits {
 }
 
 impl Default for WatchLimits {
-    /// A hundred thousand watches, 4 MiB in waiting and 256 MiB of all streams, etcd's 2 MiB of a
+    /// A hundred thousand watches with 64 MiB of keys, 4 MiB in waiting and 256 MiB of all streams, etcd's 2 MiB of a
     /// response (1.5 MiB of request and half a MiB) and 10 minutes.
     fn default() -> Self {
         Self {
             watches_max: 100_000,
+            key_bytes_max: 64 << 20,
             outbox_bytes_max: 4 << 20,
             outboxes_bytes_max: 256 << 20,
             fragment_bytes_max: 2 << 20,

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quorate_kv::{
-    CommandError, Compare, CompareResult, CompareTarget, LeaseId, PutRequest, RangeRequest,
-    RequestOp, ResponseOp, TxnRequest, TxnResponse,
+    Command, CommandError, Compare, CompareResult, CompareTarget, DeleteRangeRequest, LeaseId,
+    PutRequest, RangeRequest, RequestOp, ResponseOp, TxnRequest, TxnResponse,
 };
 
 use crate::support::{
@@ -288,4 +288,58 @@ fn a_read_only_transaction_reads_and_says_so() {
         ..TxnRequest::default()
     })]);
     assert!(!deep.is_read_only());
+}
+
+/// 8 MiB, of which a transaction asks for everything so many times.
+fn everything(node: &mut Node, times: usize) -> TxnRequest {
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let value = Bytes::from(vec![b'v'; 1 << 20]);
+        let request = PutRequest { value, ..put(key, "") };
+        node.put_with(&request).expect("there is room");
+    }
+    let mut success = vec![op_put("new", "value")];
+    success.extend(vec![op_range("\0", "\0"); times]);
+    TxnRequest { success, ..TxnRequest::default() }
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_refused_before_anything_is_written() {
+    let mut node = node();
+    let request = everything(&mut node, 32);
+    let before = node.store.revision();
+    assert_eq!(node.txn(&request), Err(CommandError::AnswerTooLarge));
+    assert_eq!(node.store.revision(), before);
+    assert_eq!(node.find("new"), None);
+
+    let reads = TxnRequest { success: request.success[1..].to_vec(), ..TxnRequest::default() };
+    let read = node.store.read_txn(&reads).expect("memory is sound");
+    assert_eq!(read, Err(CommandError::AnswerTooLarge));
+    let nested = RequestOp::Txn(reads.clone());
+    let outer = TxnRequest { success: vec![nested], ..TxnRequest::default() };
+    assert_eq!(node.txn(&outer), Err(CommandError::AnswerTooLarge));
+    let untaken = TxnRequest { failure: reads.success, ..TxnRequest::default() };
+    assert!(node.txn(&untaken).is_ok(), "only the branch that is taken answers");
+}
+
+#[test]
+fn an_answer_that_just_fits_is_given() {
+    let mut node = node();
+    let request = everything(&mut node, 31);
+    let answer = node.txn(&request).expect("31 times 8 MiB and a bit");
+    assert!((248 << 20) < answer.bytes(), "{}", answer.bytes());
+}
+
+#[test]
+fn a_deletion_that_would_tell_too_much_is_refused_and_nothing_is_deleted() {
+    let mut node = node();
+    let value = Bytes::from(vec![b'v'; 4 << 20]);
+    for key in 0..65 {
+        let request =
+            PutRequest { key: format!("k{key}").into(), value: value.clone(), ..put("", "") };
+        node.put_with(&request).expect("there is room");
+    }
+    let telling = DeleteRangeRequest { prev_kv: true, ..delete("k", "l") };
+    let refused = node.apply(&Command::DeleteRange(telling));
+    assert_eq!(refused, Err(CommandError::AnswerTooLarge));
+    assert_eq!(node.delete("k", "l"), 65, "and without telling all of them are");
 }

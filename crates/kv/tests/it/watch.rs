@@ -263,6 +263,20 @@ fn a_node_carries_a_bounded_number_of_watches() {
 }
 
 #[test]
+fn the_keys_of_a_nodes_watches_are_bounded_together() {
+    // "a" to "b" takes two bytes, "abcd" alone its own and those of the least key above it.
+    let limits = WatchLimits { key_bytes_max: 11, ..WatchLimits::default() };
+    let mut world = World::with(limits, Strict);
+    world.watch(ONE, &on("a", "b"));
+    world.watch(TWO, &on("abcd", ""));
+    let refusal = WatchRefusal::KeysTooLong { key_bytes_max: 11 };
+    assert_eq!(world.watch(ONE, &on("a", "")), WatchResponse::Refused { refusal, revision: 1 });
+    world.watches.cancel(TWO, WatchId(0));
+    let created = WatchResponse::Created { watch: WatchId(1), revision: 1 };
+    assert_eq!(world.watch(ONE, &on("a", "")), created);
+}
+
+#[test]
 fn the_empty_key_is_the_least_key_there_can_be() {
     let mut world = World::new();
     world.watch(ONE, &on("", ""));

@@ -57,9 +57,10 @@ fn news_of(response: WatchResponse) -> Result<Option<News>, ApiError> {
         WatchResponse::Created { .. } | WatchResponse::Progress { .. } => Ok(None),
         WatchResponse::Changes { changes, .. } => Ok(Some(News::Changes(changes))),
         WatchResponse::Canceled { .. } => Ok(Some(News::Compacted)),
-        WatchResponse::Refused { refusal: WatchRefusal::TooMany { .. }, .. } => {
-            Err(ApiError::TooManyRequests)
-        }
+        WatchResponse::Refused {
+            refusal: WatchRefusal::TooMany { .. } | WatchRefusal::KeysTooLong { .. },
+            ..
+        } => Err(ApiError::TooManyRequests),
         WatchResponse::Refused { refusal, .. } => unreachable!("of a watch of ours: {refusal:?}"),
     }
 }

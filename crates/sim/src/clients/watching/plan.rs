@@ -55,6 +55,7 @@ impl WatchPlan {
             stall: millis(3, 100, 5_000),
             batch_bytes: sized(4, &[1, 500, 256 << 10]),
             limits: WatchLimits {
+                key_bytes_max: usual.key_bytes_max,
                 watches_max: sized(5, &[3, usual.watches_max, usual.watches_max]),
                 outbox_bytes_max: sized(6, &[1, 300, 2_000, usual.outbox_bytes_max]),
                 outboxes_bytes_max: usual.outboxes_bytes_max,

@@ -293,6 +293,8 @@ impl Watching {
             WatchRefusal::TooMany { watches_max } => {
                 self.limits.watches_max == watches_max && watches_max < stream.crowd
             }
+            // All keys of a run are far shorter together.
+            WatchRefusal::KeysTooLong { .. } => false,
         };
         if holds {
             return Ok(());
