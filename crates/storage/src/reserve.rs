@@ -13,6 +13,10 @@ use crate::segment::Segment;
 /// wait for long.
 const STEP_BYTES: u64 = 256 * 1024;
 
+/// How many of them are made durable by one sync. The disk would keep the log's own syncs waiting
+/// for as long as it writes the whole of a segment.
+const SYNC_BYTES: u64 = 4 << 20;
+
 /// The suffix of a file that is not part of the log yet. Such files hold nothing.
 pub(crate) const SUFFIX: &str = ".reserved";
 
@@ -142,6 +146,9 @@ impl Reservation {
             let bytes = STEP_BYTES.min(reserved.length - *filled);
             reserved.file.write_at(*filled, &vec![0; bytes as usize])?;
             *filled += bytes;
+            if *filled % SYNC_BYTES == 0 && *filled < reserved.length {
+                reserved.file.sync_data()?;
+            }
             return Ok(Progress::More);
         }
         reserved.file.sync_data()?;
