@@ -4,7 +4,9 @@
 //! that place for each of them, costs as much as the service itself.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +17,7 @@ use tower::util::MapResponse;
 use tower::{Layer, Service};
 
 use crate::api::KvService;
+use crate::gathered::{Unanswered, UnansweredRequest};
 use crate::metrics::{Counted, GrpcLayer};
 use crate::oversize;
 
@@ -52,16 +55,51 @@ impl Front {
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+impl Front {
+    /// What serves one connection.
+    pub(crate) fn on_connection(self, unanswered: Unanswered) -> OnConnection {
+        OnConnection { front: self, unanswered }
+    }
 
     /// Nothing here has to be waited for before it is called.
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Answer {
         match &self.keys {
             Some(keys) if request.uri().path().starts_with(KEYS) => keys.clone().call(request),
             _ => Box::pin(self.routes.clone().call(request)),
         }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// The front, as the requests of one connection meet it.
+#[derive(Clone)]
+pub(crate) struct OnConnection {
+    front: Front,
+    unanswered: Unanswered,
+}
+
+impl hyper::service::Service<Request<Incoming>> for OnConnection {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let unanswered = self.unanswered.begin();
+        Answering { answer: self.front.call(request), _unanswered: unanswered }
+    }
+}
+
+/// An answer to come, counted until it is there.
+pub(crate) struct Answering {
+    answer: Answer,
+    _unanswered: UnansweredRequest,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(context)
     }
 }

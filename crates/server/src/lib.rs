@@ -19,6 +19,7 @@ mod fatal;
 mod fetcher;
 mod front;
 mod gateway;
+mod gathered;
 mod http;
 mod leases;
 mod log_thread;

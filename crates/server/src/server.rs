@@ -27,6 +27,7 @@ use crate::edge::{self, Edge};
 use crate::fatal::{Alarm, Failure};
 use crate::front::Front;
 use crate::gateway;
+use crate::gathered::{Gathered, Unanswered};
 use crate::http;
 use crate::metrics::GrpcLayer;
 use crate::node::{Node, StartError};
@@ -276,7 +277,10 @@ impl Acceptor {
         }
         let window = windows.open();
         let builder = http_builder(&window);
+        let unanswered = Unanswered::default();
+        let stream = Gathered::new(stream, unanswered.clone());
         let stream = TokioIo::new(Repaired::new(stream, SILENCE_MAX));
+        let front = front.on_connection(unanswered);
         let connection = builder.serve_connection_with_upgrades(stream, front);
         tokio::pin!(connection);
         let ended = tokio::select! {
