@@ -1,13 +1,16 @@
 //! The disk map under the state machine: a redb file, keyed by revision, every record checksummed.
 //!
 //! ```text
-//! table "records"     key   revision: u64 main, u64 sub, big-endian
+//! table "records"     key   revision: main in the upper half of a u128, sub in the lower
 //!                     value u32 crc32c of key and record, record as `codec` encodes it
-//! table "leases"      key   id: i64 with its sign flipped, big-endian
+//! table "leases"      key   id: i64 with its sign flipped, as a u64
 //!                     value u32 crc32c of key and lease, lease as `codec` encodes it
 //! table "checkpoint"  key   0
 //!                     value u32 crc32c of the checkpoint, checkpoint as `codec` encodes it
 //! ```
+//! A checksum takes the bytes of the key, big-endian, and then what follows it. Keys are numbers
+//! because redb compares arrays byte by byte, which showed in what a write costs.
+//!
 //! redb does not verify the pages that it reads. Records, leases and checkpoint carry checksums of
 //! their own, and the start counts and hashes all of them, so that damage elsewhere in the tree,
 //! which hides or repeats records, does not go unnoticed either.
@@ -32,8 +35,8 @@ use crate::backend::{Backend, Trouble};
 use crate::disk::{Disk, OpenMode};
 use crate::rules::{Rule, Rules};
 
-const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("records");
-const LEASES: TableDefinition<'_, [u8; 8], &[u8]> = TableDefinition::new("leases");
+const RECORDS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("records");
+const LEASES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("leases");
 const CHECKPOINT: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("checkpoint");
 const CHECKPOINT_KEY: u8 = 0;
 const CHECKSUM_BYTES: usize = 4;
@@ -286,10 +289,10 @@ fn change_leases(
         match lease {
             Some(lease) => {
                 encode_checked(&key, &mut buffer, |out| encode_lease(&lease, out));
-                leases.insert(key, &buffer[..])?;
+                leases.insert(u64::from_be_bytes(key), &buffer[..])?;
             }
             None => {
-                leases.remove(key)?;
+                leases.remove(u64::from_be_bytes(key))?;
             }
         }
     }
@@ -305,7 +308,7 @@ fn put_all(
     for (revision, record) in puts {
         let key = key_of(*revision);
         encode_checked(&key, &mut buffer, |out| encode_record(record, out));
-        records.insert(key, &buffer[..])?;
+        records.insert(u128::from_be_bytes(key), &buffer[..])?;
     }
     Ok(())
 }
@@ -317,7 +320,7 @@ impl<R: Rules> Records for DiskMap<R> {
                 return Ok(None);
             };
             let key = key_of(revision);
-            let Some(value) = table.get(key)? else {
+            let Some(value) = table.get(u128::from_be_bytes(key))? else {
                 return Ok(None);
             };
             parse_record(key, value.value(), &self.rules).map(|(_, record)| Some(record))
@@ -332,9 +335,10 @@ impl<R: Rules> Records for DiskMap<R> {
             };
             let mut found = Vec::new();
             let mut bytes = 0;
-            for item in table.range(key_of(from)..)? {
+            for item in table.range(u128::from_be_bytes(key_of(from))..)? {
                 let (key, value) = item?;
-                let (revision, record) = parse_record(key.value(), value.value(), &self.rules)?;
+                let (revision, record) =
+                    parse_record(key.value().to_be_bytes(), value.value(), &self.rules)?;
                 bytes += record.key.len() + record.value.len();
                 found.push((revision, record));
                 if limit.records <= found.len() || limit.bytes <= bytes {
@@ -352,9 +356,9 @@ impl<R: Rules> Records for DiskMap<R> {
                 return Ok(Vec::new());
             };
             let mut found = Vec::new();
-            for item in table.range(lease_key_of(from)..)?.take(count_max) {
+            for item in table.range(u64::from_be_bytes(lease_key_of(from))..)?.take(count_max) {
                 let (key, value) = item?;
-                found.push(parse_lease(key.value(), value.value(), &self.rules)?);
+                found.push(parse_lease(key.value().to_be_bytes(), value.value(), &self.rules)?);
             }
             Ok(found)
         })
@@ -377,7 +381,7 @@ impl<R: Rules> Records for DiskMap<R> {
             put_all(transaction, &commit.puts)?;
             let mut records = transaction.open_table(RECORDS)?;
             for revision in &commit.removes {
-                records.remove(key_of(*revision))?;
+                records.remove(u128::from_be_bytes(key_of(*revision)))?;
             }
             change_leases(transaction, commit.leases.iter().copied())?;
             let mut checkpoints = transaction.open_table(CHECKPOINT)?;
