@@ -96,7 +96,8 @@ fn reason_of(refusal: kv::WatchRefusal) -> String {
             format!("quorate: this member carries {watches_max} watches, its limit; use another")
         }
         kv::WatchRefusal::KeysTooLong { key_bytes_max } => format!(
-            "quorate: this member carries watches with {key_bytes_max} bytes of keys, its limit; use another"
+            "quorate: the watches of this member have {key_bytes_max} bytes of keys, its limit; \
+             use another"
         ),
     }
 }

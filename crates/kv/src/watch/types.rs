@@ -168,8 +168,8 @@ pub struct WatchLimits {
 }
 
 impl Default for WatchLimits {
-    /// A hundred thousand watches with 64 MiB of keys, 4 MiB in waiting and 256 MiB of all streams, etcd's 2 MiB of a
-    /// response (1.5 MiB of request and half a MiB) and 10 minutes.
+    /// A hundred thousand watches with 64 MiB of keys, 4 MiB in waiting and 256 MiB of all
+    /// streams, etcd's 2 MiB of a response (1.5 MiB of request and half a MiB) and 10 minutes.
     fn default() -> Self {
         Self {
             watches_max: 100_000,
