@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::link::Link;
 use crate::workspace::{Workspace, cargo};
 
 /// How long the members may take until all of them serve.
@@ -39,6 +40,8 @@ pub(crate) struct Cluster {
     /// What starts each of them.
     commands: Vec<Command>,
     clients: Vec<u16>,
+    /// The others' way to the last member, if it is not direct.
+    link: Option<Link>,
     /// Data directories and logs, removed with it.
     directory: TempDir,
 }
@@ -46,12 +49,35 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts three members and waits until each of them serves.
     pub(crate) fn start(workspace: &Workspace, kind: &Kind) -> Result<Self> {
-        let directory = TempDir::new().context("no directory for the members")?;
         let ports = free_ports(2 * NAMES.len())?;
         let (clients, peers) = ports.split_at(NAMES.len());
-        let initial = initial_cluster(peers);
+        Self::start_on(workspace, kind, clients, peers, None)
+    }
+
+    /// Starts three members, of which the last is called by the others over a link that can be
+    /// slow, and waits until each of them serves.
+    pub(crate) fn start_behind_link(workspace: &Workspace, kind: &Kind) -> Result<Self> {
+        let ports = free_ports(2 * NAMES.len())?;
+        let (clients, peers) = ports.split_at(NAMES.len());
+        let link = Link::to(peers[NAMES.len() - 1])?;
+        Self::start_on(workspace, kind, clients, peers, Some(link))
+    }
+
+    fn start_on(
+        workspace: &Workspace,
+        kind: &Kind,
+        clients: &[u16],
+        peers: &[u16],
+        link: Option<Link>,
+    ) -> Result<Self> {
+        let directory = TempDir::new().context("no directory for the members")?;
+        let mut called = peers.to_vec();
+        if let Some(link) = &link {
+            called[NAMES.len() - 1] = link.port();
+        }
+        let initial = initial_cluster(&called);
         let (members, commands) = (Vec::new(), Vec::new());
-        let mut cluster = Self { members, commands, clients: clients.to_vec(), directory };
+        let mut cluster = Self { members, commands, clients: clients.to_vec(), link, directory };
         for (at, name) in NAMES.iter().enumerate() {
             let mut command = kind.command(workspace)?;
             command.args(["--name", name, "--data-dir"]);
@@ -59,7 +85,7 @@ impl Cluster {
             command.args(["--listen-client-urls", &url(clients[at])]);
             command.args(["--advertise-client-urls", &url(clients[at])]);
             command.args(["--listen-peer-urls", &url(peers[at])]);
-            command.args(["--initial-advertise-peer-urls", &url(peers[at])]);
+            command.args(["--initial-advertise-peer-urls", &url(called[at])]);
             command.args(["--initial-cluster", &initial]);
             let log = std::fs::File::create(cluster.directory.path().join(format!("{name}.log")))?;
             command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -97,17 +123,43 @@ impl Cluster {
 
     /// The place of the member that leads.
     pub(crate) fn leading(&self) -> Result<usize> {
-        for (place, port) in self.clients.iter().enumerate() {
-            let arguments = ["--endpoints", &url(*port), "endpoint", "status", "-w", "json"];
-            let output =
-                Command::new("etcdctl").env("ETCDCTL_API", "3").args(arguments).output()?;
-            let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-            let status = &status[0]["Status"];
+        for place in self.places() {
+            let status = self.status(place)?;
             if status["leader"] == status["header"]["member_id"] {
                 return Ok(place);
             }
         }
         bail!("no member leads")
+    }
+
+    /// The place of the member at the end of the link.
+    pub(crate) fn behind_link(&self) -> usize {
+        self.members.len() - 1
+    }
+
+    /// From now on what passes the link arrives so late.
+    pub(crate) fn link_delay(&self, late: Duration) {
+        self.link.as_ref().expect("it was started behind a link").delay(late);
+    }
+
+    /// Has this member lead.
+    pub(crate) fn move_leader(&self, place: usize) -> Result<()> {
+        let id = self.status(place)?["header"]["member_id"].as_u64().context("no member id")?;
+        let leader = format!("http://{}", self.leader()?);
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &leader]);
+        command.args(["move-leader", &format!("{id:x}")]);
+        ensure!(command.output()?.status.success(), "leadership did not move");
+        Ok(())
+    }
+
+    /// What a member says of itself.
+    fn status(&self, place: usize) -> Result<serde_json::Value> {
+        let endpoint = url(self.clients[place]);
+        let arguments = ["--endpoints", &endpoint, "endpoint", "status", "-w", "json"];
+        let output = Command::new("etcdctl").env("ETCDCTL_API", "3").args(arguments).output()?;
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        Ok(status[0]["Status"].clone())
     }
 
     /// The places of all members.

@@ -9,6 +9,7 @@
 mod ci;
 mod cluster;
 mod codegen;
+mod link;
 mod readme;
 mod seeds;
 mod strangers;

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(crate) struct Part {
     /// What its file of raw figures is called.
     pub(crate) name: &'static str,
+    /// Starts what it is measured on.
+    pub(crate) start: fn(&Workspace, &Kind) -> Result<Cluster>,
     /// Measures it once.
     pub(crate) measure: fn(&mut Turn<'_>) -> Result<()>,
 }
@@ -52,7 +54,7 @@ pub(crate) fn measure(workspace: &Workspace, plan: &Plan, part: Part) -> Result<
         for place in order {
             let kind = &kinds[place];
             eprintln!("{}: round {round} of {}, {}", part.name, plan.rounds, kind.name());
-            let mut cluster = Cluster::start(workspace, kind)?;
+            let mut cluster = (part.start)(workspace, kind)?;
             let mut turn = Turn::new(&mut cluster, release_binary(workspace)?);
             (part.measure)(&mut turn)?;
             raw.push(turn.raw(round, kind.name()));
@@ -84,6 +86,13 @@ impl<'a> Turn<'a> {
     /// Notes a figure.
     pub(crate) fn note(&mut self, name: &str, better: Better, value: f64) {
         self.figures.push(Figure { name: name.to_owned(), better, value });
+    }
+
+    /// What a load on these members reports.
+    pub(crate) fn bench_at(&mut self, places: &[usize], arguments: &str) -> Result<Value> {
+        let report = self.ask(places, &format!("bench {arguments}"))?;
+        self.reports.push(report.clone());
+        Ok(report)
     }
 
     /// Runs `quorate bench` with these arguments on the cluster.

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::beside::{Part, Turn};
 use super::figures::Better::{Less, More};
+use crate::cluster::Cluster;
 
 /// Leases whose memory is looked at, and that are kept alive.
 const HELD: u32 = 100_000;
@@ -25,10 +26,11 @@ const ENDED_LIMIT: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// What is measured of leases.
-pub(crate) const PART: Part = Part { name: "leases", measure };
+pub(crate) const PART: Part = Part { name: "leases", start: Cluster::start, measure };
 
 /// What is measured of leases whose leader dies.
-pub(crate) const ENDS: Part = Part { name: "lease-ends", measure: measure_ends };
+pub(crate) const ENDS: Part =
+    Part { name: "lease-ends", start: Cluster::start, measure: measure_ends };
 
 /// Many leases are granted, the leader is killed, and nobody renews: when have they all ended?
 fn measure_ends(turn: &mut Turn<'_>) -> Result<()> {

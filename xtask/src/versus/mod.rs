@@ -1,14 +1,14 @@
 //! `cargo xtask versus-etcd`: Quorate beside a real etcd.
 //!
 //! What both answer is compared by `crates/versus`. How fast they are is measured here: [`beside`]
-//! takes turns with clusters of three, [`watches`] and [`leases`] say what is measured on one,
-//! [`speed`] is about keys, and is what is measured unless something else is named;
-//! [`usage`] looks at its processes,
-//! [`figures`] compares.
+//! takes turns with clusters of three, [`watches`], [`leases`] and [`slow`] say what is measured on
+//! one, [`speed`] is about keys, and is what is measured unless something else is named; [`usage`]
+//! looks at its processes, [`figures`] compares.
 
 mod beside;
 mod figures;
 mod leases;
+mod slow;
 mod speed;
 mod usage;
 mod watches;
@@ -29,7 +29,7 @@ const GATE_SEQUENCES: &str = "250";
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     /// Send both the same random sequences of requests and compare every answer.
-    #[arg(long, conflicts_with_all = ["watches", "leases", "lease_ends"])]
+    #[arg(long, conflicts_with_all = ["watches", "leases", "lease_ends", "slow_follower"])]
     semantics: bool,
     #[command(flatten)]
     speed: speed::Arguments,
@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Measure when many leases have ended whose leader is killed.
     #[arg(long)]
     lease_ends: bool,
+    /// Measure what a follower that is two seconds late costs writes.
+    #[arg(long)]
+    slow_follower: bool,
     /// How often everything is measured [default: 7, and 5 of watches and leases].
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -96,6 +99,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         (arguments.watches, watches::PART),
         (arguments.leases, leases::PART),
         (arguments.lease_ends, leases::ENDS),
+        (arguments.slow_follower, slow::PART),
     ];
     if !arguments.semantics && parts.iter().all(|(is_wanted, _)| !is_wanted) {
         return measure_speed(workspace, arguments);

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::beside::{Part, Turn};
 use super::figures::Better::{Less, More};
+use crate::cluster::Cluster;
 
 /// How soon, at a steady rate of puts: watchers, how many share a stream, puts a second.
 const STEADY: [(u32, u32, u32); 3] = [(1, 1, 100), (100, 10, 100), (10_000, 100, 5)];
@@ -15,7 +16,7 @@ const FASTEST: [(u32, u32); 3] = [(100, 10), (1_000, 100), (10_000, 100)];
 const HELD: u32 = 10_000;
 
 /// What is measured of watches.
-pub(crate) const PART: Part = Part { name: "watches", measure };
+pub(crate) const PART: Part = Part { name: "watches", start: Cluster::start, measure };
 
 fn measure(turn: &mut Turn<'_>) -> Result<()> {
     turn.bench("watch --watchers 1000 --per-stream 100 --keys 10 --rate 200 --seconds 2")?;

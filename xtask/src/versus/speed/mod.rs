@@ -17,6 +17,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use self::load::{Cell, Echo, Operation};
+pub(super) use self::system::number;
 use self::system::{Programs, System};
 use self::table::{Raw, Results, Turns};
 use super::figures::{Better, Figure, median, shown};

@@ -90,7 +90,7 @@ pub(super) fn report(name: &str, output: &std::process::Output) -> Result<Value>
 }
 
 /// A number of a report.
-pub(super) fn number(report: &Value, path: &str) -> Result<f64> {
+pub(in crate::versus) fn number(report: &Value, path: &str) -> Result<f64> {
     let value = report.pointer(path).and_then(Value::as_f64);
     value.with_context(|| format!("no {path} in {report}"))
 }
