@@ -71,15 +71,15 @@ impl Delivery {
         self.outstanding.is_empty() || entry.cost() <= room
     }
 
-    /// Hands entries over, the next ones in order.
+    /// Hands entries over that cost so many bytes, the next ones in order.
     pub(crate) fn hand_over(
         &mut self,
         entries: impl Iterator<Item = Entry>,
+        bytes: u64,
         committed: &mut Vec<Entry>,
     ) {
-        let mut bytes = 0;
         let before = committed.len();
-        committed.extend(entries.inspect(|entry| bytes += entry.cost()));
+        committed.extend(entries);
         let Some(entry) = committed[before..].last() else { return };
         self.delivered = entry.index;
         self.outstanding.push_back((entry.index, bytes));

@@ -140,6 +140,11 @@ impl<M> Durability<M> {
         self.held.extract_if(.., move |held| held.after <= persisted).map(|held| held.envelope)
     }
 
+    /// Whether any message is held back.
+    pub(crate) fn has_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// The messages held back, each with how many batches beyond the durable ones it waits for.
     pub(crate) fn held(&self) -> impl ExactSizeIterator<Item = (u64, &Envelope<M>)> {
         self.held.iter().map(|held| (held.after.0.saturating_sub(self.persisted.0), &held.envelope))

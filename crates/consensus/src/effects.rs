@@ -51,9 +51,9 @@ impl<M> Default for Effects<M> {
 }
 
 impl<M> Effects<M> {
-    /// Drops what is in here and keeps the memory. That of the write batch, if it is still here, is
-    /// given back.
-    pub(crate) fn clear(&mut self) -> Vec<Write> {
+    /// Drops what is in here and keeps the memory. The writes, if they are still here, are given
+    /// back.
+    pub(crate) fn clear(&mut self) -> Option<Vec<Write>> {
         let Self { messages, committed, outcomes, fetches, snapshots, misbehaved, trace, .. } =
             self;
         messages.clear();
@@ -64,7 +64,7 @@ impl<M> Effects<M> {
         misbehaved.clear();
         trace.clear();
         self.install = None;
-        self.write.take().map(|batch| batch.writes).unwrap_or_default()
+        self.write.take().map(|batch| batch.writes)
     }
 
     /// Says what happened and why.

@@ -37,6 +37,23 @@ impl Entry {
         payload + Self::OVERHEAD_BYTES
     }
 
+    /// How many of these entries, in their order, fit `bytes_max`, at least one if there is any,
+    /// and what they cost.
+    pub(crate) fn fitting<'a>(
+        entries: impl Iterator<Item = &'a Self>,
+        bytes_max: u64,
+    ) -> (usize, u64) {
+        let (mut count, mut bytes) = (0, 0_u64);
+        for entry in entries {
+            let more = bytes.saturating_add(entry.cost());
+            if 0 < count && bytes_max < more {
+                break;
+            }
+            (count, bytes) = (count + 1, more);
+        }
+        (count, bytes)
+    }
+
     /// The fixed part of [`Entry::cost`].
     pub const OVERHEAD_BYTES: u64 = 64;
 }

@@ -181,21 +181,23 @@ impl Log {
     /// Adds an entry at the end.
     pub(crate) fn append(&mut self, entry: Entry) {
         assert!(entry.index == self.last.next(), "an appended entry leaves a gap");
-        let newest = self.last_position().ballot;
-        assert!(newest <= entry.ballot, "ballots decrease along the log");
-
         self.extend_runs(entry.index, entry.ballot);
         self.last = entry.index;
         self.last_time = self.last_time.max(entry.time);
-        self.tail_bytes += entry.cost();
-        self.bytes_appended += entry.cost();
+        let cost = entry.cost();
+        self.tail_bytes += cost;
+        self.bytes_appended += cost;
         self.tail.push_back(entry);
     }
 
     fn extend_runs(&mut self, index: Index, ballot: Ballot) {
         match self.runs.back_mut() {
             Some(run) if run.ballot == ballot => run.last = index,
-            _ => self.runs.push_back(BallotRun { first: index, last: index, ballot }),
+            _ => {
+                let newest = self.last_position().ballot;
+                assert!(newest <= ballot, "ballots decrease along the log");
+                self.runs.push_back(BallotRun { first: index, last: index, ballot });
+            }
         }
     }
 
@@ -306,25 +308,21 @@ impl Log {
         self.tail.get(index.distance_from(first) as usize)
     }
 
-    /// Entries from `first` on, up to `last` and `bytes_max` but at least one, out of memory.
+    /// Entries from `first` on, up to `last` and `bytes_max` but at least one, out of memory, and
+    /// what they cost.
     pub(crate) fn entries(
         &self,
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> impl ExactSizeIterator<Item = &Entry> {
+    ) -> (impl ExactSizeIterator<Item = &Entry>, u64) {
         assert!(self.tail_first() <= first, "entries are read that are not in memory");
         assert!(first <= last && last <= self.last, "entries are read that do not exist");
         let skip = first.distance_from(self.tail_first()) as usize;
         let wanted = last.distance_from(first) as usize + 1;
-        let mut bytes = 0_u64;
         // Counted first, so that a copy is allocated once.
-        let fitting = self.tail.range(skip..skip + wanted).take_while(|entry| {
-            bytes = bytes.saturating_add(entry.cost());
-            bytes <= bytes_max
-        });
-        let count = fitting.count().max(1);
-        self.tail.range(skip..skip + count)
+        let (count, bytes) = Entry::fitting(self.tail.range(skip..skip + wanted), bytes_max);
+        (self.tail.range(skip..skip + count), bytes)
     }
 
     /// Checks what always holds between the parts.

@@ -69,7 +69,7 @@ impl Ranges {
 
     /// Takes everything out.
     pub(crate) fn take_all(&mut self) -> Vec<Span> {
-        self.spans.drain(..).collect()
+        core::mem::take(&mut self.spans).into()
     }
 }
 

@@ -133,14 +133,20 @@ impl Slots {
     /// Stores a vote that is being written; it replaces the one before.
     pub(crate) fn put(&mut self, entry: Entry) {
         assert!(self.tail_first <= entry.index, "a vote for a slot decided long ago");
-        self.bytes_put += entry.cost();
+        let cost = entry.cost();
+        self.bytes_put += cost;
         self.unissued = Some(self.unissued.map_or(entry.index, |lowest| lowest.min(entry.index)));
-        self.load(entry);
+        self.keep(entry, cost);
     }
 
     /// Takes a vote into memory that is on the disk already.
     pub(crate) fn load(&mut self, entry: Entry) {
-        self.tail_bytes += entry.cost();
+        let cost = entry.cost();
+        self.keep(entry, cost);
+    }
+
+    fn keep(&mut self, entry: Entry, cost: u64) {
+        self.tail_bytes += cost;
         if entry.index == self.last.next() {
             self.last = entry.index;
             return self.tail.push_back(Some(entry));
@@ -222,26 +228,23 @@ impl Slots {
         }
     }
 
-    /// Chosen entries from `first` on, up to `last` and `bytes_max` but at least one, from memory.
+    /// Chosen entries from `first` on, up to `last` and `bytes_max` but at least one, from memory,
+    /// and what they cost.
     pub(crate) fn chosen_entries(
         &self,
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> impl ExactSizeIterator<Item = &Entry> {
+    ) -> (impl ExactSizeIterator<Item = &Entry>, u64) {
         assert!(self.tail_first <= first, "entries are read that are not in memory");
         assert!(first <= last && last <= self.chosen, "entries are read that are not chosen");
         let skip = first.distance_from(self.tail_first) as usize;
         let wanted = last.distance_from(first) as usize + 1;
         let chosen = |vote| Option::as_ref(vote).expect("a chosen slot in memory has a vote");
-        let mut bytes = 0_u64;
         // Counted first, so that a copy is allocated once.
-        let fitting = self.tail.range(skip..skip + wanted).map(chosen).take_while(|entry| {
-            bytes = bytes.saturating_add(entry.cost());
-            bytes <= bytes_max
-        });
-        let count = fitting.count().max(1);
-        self.tail.range(skip..skip + count).map(chosen)
+        let wanted = self.tail.range(skip..skip + wanted).map(chosen);
+        let (count, bytes) = Entry::fitting(wanted, bytes_max);
+        (self.tail.range(skip..skip + count).map(chosen), bytes)
     }
 
     /// The ballots of the votes in memory.

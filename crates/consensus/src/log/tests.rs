@@ -99,7 +99,7 @@ fn lesson_38_the_tail_in_memory_is_truncated_with_the_log() {
     log.truncate_from(Index(3));
     log.append(entry(3, 4));
     let held: Vec<u64> =
-        log.entries(Index(1), Index(3), u64::MAX).map(|entry| entry.ballot.round).collect();
+        log.entries(Index(1), Index(3), u64::MAX).0.map(|entry| entry.ballot.round).collect();
     assert_eq!(held, [1, 1, 4]);
     assert_eq!(log.ballot_at(Index(4)), None);
     log.assert_invariants();
@@ -135,9 +135,9 @@ fn only_durable_entries_leave_memory() {
 fn entries_are_read_up_to_a_number_of_bytes_but_at_least_one() {
     let log = log_of(&[1, 1, 1]);
     let cost = entry(1, 1).cost();
-    let count = |bytes| log.entries(Index(1), Index(3), bytes).count();
+    let count = |bytes| log.entries(Index(1), Index(3), bytes).0.count();
     assert_eq!([count(0), count(cost), count(2 * cost), count(9 * cost)], [1, 1, 2, 3]);
-    assert_eq!(log.entries(Index(2), Index(2), u64::MAX).count(), 1);
+    assert_eq!(log.entries(Index(2), Index(2), u64::MAX).0.count(), 1);
 }
 
 #[test]

@@ -140,8 +140,8 @@ impl<R: Rules> Paxos<R> {
         if !self.delivery.fits(next, room) {
             return;
         }
-        let entries = self.slots.chosen_entries(first, upto, room);
-        self.delivery.hand_over(entries.cloned(), &mut self.effects.committed);
+        let (entries, bytes) = self.slots.chosen_entries(first, upto, room);
+        self.delivery.hand_over(entries.cloned(), bytes, &mut self.effects.committed);
     }
 
     fn fetch_to_apply(&mut self, span: Span, bytes_max: u64) {
@@ -173,7 +173,8 @@ impl<R: Rules> Paxos<R> {
         }
         let last = entries.last().map_or(Index::ZERO, |entry| entry.index);
         assert!(last <= self.slots.chosen(), "fetched beyond the chosen mark");
-        self.delivery.hand_over(entries.into_iter(), &mut self.effects.committed);
+        let bytes = entries.iter().map(Entry::cost).sum();
+        self.delivery.hand_over(entries.into_iter(), bytes, &mut self.effects.committed);
     }
 
     fn on_loaded(&mut self, entries: Vec<Entry>) {

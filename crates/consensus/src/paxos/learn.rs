@@ -215,7 +215,9 @@ impl<R: Rules> Paxos<R> {
         let mut bytes = 0;
         let mut entries: Vec<Entry> = Vec::new();
         for span in slots.iter().filter(|span| span.first <= chosen) {
-            for entry in self.slots.chosen_entries(span.first, span.last.min(chosen), u64::MAX) {
+            let last = span.last.min(chosen);
+            let (held, _) = self.slots.chosen_entries(span.first, last, u64::MAX);
+            for entry in held {
                 bytes += entry.cost();
                 if !entries.is_empty() && self.config.append_bytes_max < bytes {
                     return entries;

@@ -193,7 +193,9 @@ impl<R: Rules> Engine for Paxos<R> {
     }
 
     fn effects_into(&mut self, effects: &mut Effects<Message>) {
-        self.durability.reuse(effects.clear());
+        if let Some(writes) = effects.clear() {
+            self.durability.reuse(writes);
+        }
         self.load();
         self.count_votes();
         self.replicate();

@@ -84,13 +84,9 @@ impl Sender<'_> {
         {
             return Arc::clone(entries);
         }
-        let mut bytes = 0_u64;
         // Counted first, so that a copy is allocated once.
-        let fitting = self.slots.votes_from(first).take_while(|entry| {
-            bytes = bytes.saturating_add(entry.cost());
-            bytes <= self.config.append_bytes_max
-        });
-        let count = fitting.count().max(1);
+        let bytes_max = self.config.append_bytes_max;
+        let (count, _) = Entry::fitting(self.slots.votes_from(first), bytes_max);
         let mut entries = Vec::with_capacity(count);
         entries.extend(self.slots.votes_from(first).take(count).cloned());
         let entries = Arc::new(entries);

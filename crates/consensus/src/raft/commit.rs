@@ -88,8 +88,8 @@ impl<R: Rules> Raft<R> {
         }
         let next = self.log.entry_at(first).expect("what is not on the disk alone is in memory");
         if self.delivery.fits(next, room) {
-            let entries = self.log.entries(first, upto, room);
-            self.delivery.hand_over(entries.cloned(), &mut self.effects.committed);
+            let (entries, bytes) = self.log.entries(first, upto, room);
+            self.delivery.hand_over(entries.cloned(), bytes, &mut self.effects.committed);
         }
     }
 
@@ -107,7 +107,8 @@ impl<R: Rules> Raft<R> {
         }
         let last = entries.last().map_or(Index::ZERO, |entry| entry.index);
         assert!(last <= self.log.committed(), "fetched beyond the commit mark");
-        self.delivery.hand_over(entries.into_iter(), &mut self.effects.committed);
+        let bytes = entries.iter().map(Entry::cost).sum();
+        self.delivery.hand_over(entries.into_iter(), bytes, &mut self.effects.committed);
     }
 
     /// The host has applied entries.

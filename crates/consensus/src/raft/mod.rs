@@ -162,7 +162,9 @@ impl<R: Rules> Engine for Raft<R> {
     }
 
     fn effects_into(&mut self, effects: &mut Effects<Message>) {
-        self.durability.reuse(effects.clear());
+        if let Some(writes) = effects.clear() {
+            self.durability.reuse(writes);
+        }
         self.advance_commit();
         self.replicate();
         self.acknowledge();
@@ -302,6 +304,9 @@ impl<R: Rules> Raft<R> {
 
     /// Lets go of messages whose write is durable. Requests for votes go while they are wanted.
     fn release_held(&mut self) {
+        if !self.durability.has_held() {
+            return;
+        }
         let is_candidate = matches!(self.state, State::Candidate(_));
         let released = self.durability.release(self.term.0);
         self.effects.messages.extend(released.filter(|envelope| {

@@ -50,7 +50,9 @@ impl Sender<'_> {
         if let Some(confirm) = confirm {
             return self.heartbeat(to, progress, confirm);
         }
-        if progress.commit_sent < self.commit_for(progress).index {
+        if progress.commit_sent < self.committed_at(progress)
+            && progress.commit_sent < self.commit_for(progress).index
+        {
             self.heartbeat(to, progress, Confirmation::default());
         }
     }
@@ -68,9 +70,13 @@ impl Sender<'_> {
     /// How much of what is committed the peer is known to hold. Nothing, where the match lies below
     /// the compacted position: the ballot there is forgotten, and the peer needs a snapshot.
     fn commit_for(&self, progress: &Progress) -> Position {
+        self.log.position_at(self.committed_at(progress)).unwrap_or(Position::ZERO)
+    }
+
+    /// The same, without regard to whether its ballot is known.
+    fn committed_at(&self, progress: &Progress) -> Index {
         let committed = self.log.committed();
-        let held = if self.trusts_blindly { committed } else { committed.min(progress.matched) };
-        self.log.position_at(held).unwrap_or(Position::ZERO)
+        if self.trusts_blindly { committed } else { committed.min(progress.matched) }
     }
 
     fn probe(&mut self, to: NodeId, progress: &mut Progress, confirm: &mut Option<Confirmation>) {
@@ -116,7 +122,7 @@ impl Sender<'_> {
         {
             return Supply::Memory(Arc::clone(entries));
         }
-        let entries = self.log.entries(first, self.log.last(), self.config.append_bytes_max);
+        let (entries, _) = self.log.entries(first, self.log.last(), self.config.append_bytes_max);
         let entries = Arc::new(entries.cloned().collect());
         self.shared = Some((first, Arc::clone(&entries)));
         Supply::Memory(entries)

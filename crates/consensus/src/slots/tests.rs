@@ -151,6 +151,6 @@ fn chosen_entries_fit_the_budget_but_for_the_first() {
         slots.put(entry(index, 1));
     }
     slots.choose(Index(3));
-    let count = |bytes| slots.chosen_entries(Index(1), Index(3), bytes).count();
+    let count = |bytes| slots.chosen_entries(Index(1), Index(3), bytes).0.count();
     assert_eq!((count(1), count(2 * Entry::OVERHEAD_BYTES), count(u64::MAX)), (1, 2, 3));
 }
