@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_etcdapi::etcdserverpb as pb;
 use tokio::task::JoinSet;
 
-use super::{Ends, allow_connections, assert_memory_bounded, assert_relieved, client, put, term};
+use super::{Ends, allow_connections, assert_withstood, client, put, term};
 use crate::support::{Cluster, Options, Program};
 
 /// So many connections, with so many requests under way on each.
@@ -59,19 +59,14 @@ async fn total(mut clients: JoinSet<Ends>) -> Ends {
     all
 }
 
-#[expect(clippy::print_stderr, reason = "the figures are for people, too")]
 async fn many_connections(program: Program) {
     let mut cluster = cluster(program).await;
     let before = term(&mut cluster).await;
     let value = Bytes::from(vec![b'v'; 256]);
     let ends =
         put_from_everywhere(&cluster, CONNECTIONS, REQUESTS_PER_CONNECTION, ROUNDS, &value).await;
-    eprintln!("{program:?}, {CONNECTIONS} connections: {ends:?}");
-    assert!(0 < ends.acknowledged, "{ends:?}");
-    assert_relieved(&cluster).await;
+    assert_withstood(&cluster, "many connections", &ends).await;
     assert_eq!(term(&mut cluster).await, before, "the load made an election");
-    assert_memory_bounded(&cluster, "many connections");
-    cluster.assert_no_panic();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,18 +79,14 @@ async fn ten_thousand_requests_on_a_thousand_connections_are_all_answered_by_pax
     many_connections(Program::QuoratePaxos).await;
 }
 
-/// Far more than may await a quorum. On a slow disk a single sync of it takes so long that the
-/// leader may take its disk for stalled and give way: that is no failure here.
+/// Far more than may await a quorum. Where the disk stands still for as long as an election timeout
+/// the leader gives way: that is no failure here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_of_a_mebibyte_are_taken_as_far_as_there_is_room() {
     let cluster = cluster(Program::Quorate).await;
     let value = Bytes::from(vec![b'v'; 1 << 20]);
     let ends = put_from_everywhere(&cluster, 60, 10, 1, &value).await;
-    eprintln!("values of a MiB: {ends:?}");
-    assert!(0 < ends.acknowledged, "{ends:?}");
-    assert_relieved(&cluster).await;
-    assert_memory_bounded(&cluster, "values of a MiB");
-    cluster.assert_no_panic();
+    assert_withstood(&cluster, "values of a MiB", &ends).await;
 }
 
 /// Each answer is of 24 MiB; all of them together are far more than there is room for.
@@ -126,10 +117,6 @@ async fn large_ranges_are_answered_as_far_as_there_is_room() {
         });
     }
     let ends = total(clients).await;
-    eprintln!("large ranges: {ends:?}");
-    assert!(0 < ends.acknowledged, "{ends:?}");
-    assert_relieved(&cluster).await;
+    assert_withstood(&cluster, "large ranges", &ends).await;
     assert_eq!(term(&mut cluster).await, before, "the load made an election");
-    assert_memory_bounded(&cluster, "large ranges");
-    cluster.assert_no_panic();
 }

@@ -99,6 +99,14 @@ async fn term(cluster: &mut Cluster) -> u64 {
 /// Fails unless every member takes a write soon, and tells how soon.
 #[expect(clippy::print_stderr, reason = "the figures are for people, too")]
 async fn assert_relieved(cluster: &Cluster) {
+    let took = write_everywhere(cluster).await;
+    let again = write_everywhere(cluster).await;
+    eprintln!("all members took a write {took:?} after the load, and in {again:?} once more");
+    assert!(took < RELIEF, "it took {took:?}");
+}
+
+/// How long it takes until every member has taken a write, one after the other.
+async fn write_everywhere(cluster: &Cluster) -> Duration {
     let begun = Instant::now();
     for member in 0..cluster.size() {
         let mut kv = client(cluster, member);
@@ -107,9 +115,18 @@ async fn assert_relieved(cluster: &Cluster) {
         })
         .await;
     }
-    let took = begun.elapsed();
-    eprintln!("all members took a write {took:?} after the load");
-    assert!(took < RELIEF, "it took {took:?}");
+    begun.elapsed()
+}
+
+/// Fails unless a load of which this became was served as far as there was room, and all is well
+/// after it.
+#[expect(clippy::print_stderr, reason = "the figures are for people, too")]
+async fn assert_withstood(cluster: &Cluster, what: &str, ends: &Ends) {
+    eprintln!("{what}: {ends:?}");
+    assert!(0 < ends.acknowledged, "{ends:?}");
+    assert_relieved(cluster).await;
+    assert_memory_bounded(cluster, what);
+    cluster.assert_no_panic();
 }
 
 fn put(key: &str, value: impl Into<bytes::Bytes>) -> pb::PutRequest {
