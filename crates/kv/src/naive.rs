@@ -374,18 +374,21 @@ impl Naive {
     }
 
     /// What compaction keeps, in order: everything newer; per key the newest version up to the
-    /// compacted revision, if it is live; a tombstone exactly there.
+    /// compacted revision, if it is live; and of what was written exactly there everything from the
+    /// first tombstone on.
     pub fn retained(&self) -> Vec<(Revision, Record)> {
         let compacted = self.standing.compacted;
         let mut retained: Vec<(Revision, Record)> = Vec::new();
         for of_key in self.versions.values() {
             let newest_old = of_key.iter().rev().find(|(at, _)| at.main <= compacted);
-            let is_kept = |version: &&(Revision, Record)| {
-                let is_newest = newest_old.is_some_and(|(newest, _)| *newest == version.0);
-                let is_put = version.1.kind == RecordKind::Put;
-                compacted < version.0.main
-                    || (is_put && is_newest)
-                    || (!is_put && version.0.main == compacted)
+            let tombstone = of_key
+                .iter()
+                .find(|(at, record)| at.main == compacted && record.kind == RecordKind::Tombstone);
+            let is_kept = |(at, record): &&(Revision, Record)| {
+                let is_newest = newest_old.is_some_and(|(newest, _)| newest == at);
+                compacted < at.main
+                    || (is_newest && record.kind == RecordKind::Put)
+                    || (at.main == compacted && tombstone.is_some_and(|(first, _)| first <= at))
             };
             retained.extend(of_key.iter().filter(is_kept).cloned());
         }

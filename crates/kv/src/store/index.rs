@@ -37,14 +37,30 @@ impl Stamp {
         self.sub_and_kind & 1 == 1
     }
 
-    /// The main revision whose compaction frees this version. A put goes when the version that
-    /// follows is readable; a tombstone is kept at its own revision, so that a watch from there
-    /// sees it (etcd 3.5.16), and goes with the next.
-    pub(super) fn free_at(self, follower: Option<Self>) -> i64 {
+    /// The main revision whose compaction frees this version, by those before it (ascending) and
+    /// the one after it. A put goes when the version that follows is readable; a tombstone is kept
+    /// at its own revision, so that a watch from there sees it (etcd 3.5.16), and goes with the
+    /// next. What follows a tombstone within its revision stays with it: nothing is freed before
+    /// what is older.
+    fn free_at<'a>(
+        self,
+        older: impl DoubleEndedIterator<Item = &'a Self>,
+        follower: Option<Self>,
+    ) -> i64 {
+        let mut in_this_revision = older.rev().take_while(|stamp| stamp.main == self.main);
         if self.is_tombstone() {
-            return self.main + 1;
+            return self.late();
         }
-        follower.map_or(i64::MAX, |follower| follower.main)
+        let readable = follower.map_or(i64::MAX, |follower| follower.main);
+        if in_this_revision.any(|stamp| stamp.is_tombstone()) {
+            return readable.max(self.late());
+        }
+        readable
+    }
+
+    /// The compaction that frees a version which is kept at its own revision.
+    pub(super) fn late(self) -> i64 {
+        self.main + 1
     }
 }
 
@@ -123,13 +139,26 @@ impl Entry {
     /// See [`Stamp::free_at`]; none if there is no such version.
     fn free_at(&self, revision: Revision) -> Option<i64> {
         if self.head.revision() == revision {
-            return Some(self.head.stamp().free_at(None));
+            return Some(self.head_free_at(None));
         }
         let stamps = &self.older.as_ref()?.stamps;
         let at = stamps.binary_search_by_key(&revision, |stamp| stamp.revision()).ok()?;
         let follower = stamps.get(at + 1).copied().unwrap_or(self.head.stamp());
-        Some(stamps[at].free_at(Some(follower)))
+        Some(stamps[at].free_at(stamps.range(..at), Some(follower)))
     }
+
+    fn head_free_at(&self, follower: Option<Stamp>) -> i64 {
+        let older = self.older.iter().flat_map(|older| &older.stamps);
+        self.head.stamp().free_at(older, follower)
+    }
+}
+
+/// A version that is not the newest any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Superseded {
+    pub(super) head: Head,
+    /// The main revision whose compaction frees it.
+    pub(super) free_at: i64,
 }
 
 /// Key to versions, in key order.
@@ -194,18 +223,19 @@ impl KeyIndex {
     }
 
     /// Makes `head` the newest version of `key`. Returns the one it supersedes.
-    pub(super) fn write(&mut self, key: &[u8], head: Head) -> Option<Head> {
+    pub(super) fn write(&mut self, key: &[u8], head: Head) -> Option<Superseded> {
         let Some(entry) = self.entries.get_mut(key) else {
             self.live += u64::from(!head.is_tombstone());
             self.entries.insert(key.into(), Entry { head, older: None });
             return None;
         };
+        let free_at = entry.head_free_at(Some(head.stamp()));
         let old = std::mem::replace(&mut entry.head, head);
         assert!(old.revision() < head.revision(), "a version is newer than all before it");
         entry.older.get_or_insert_default().stamps.push_back(old.stamp());
         self.live += u64::from(!head.is_tombstone());
         self.live -= u64::from(!old.is_tombstone());
-        Some(old)
+        Some(Superseded { head: old, free_at })
     }
 
     /// Forgets one version of `key`, which must be its oldest.

@@ -98,15 +98,15 @@ fn fresh() -> Checkpoint {
 struct Scan {
     index: KeyIndex,
     found: Totals,
-    superseded: Vec<Superseded>,
+    superseded: Vec<Queued>,
     attachments: Attachments,
     last: Revision,
 }
 
 /// A version that compaction frees at some revision, in the order of the garbage queue: by that
-/// revision, then tombstones of the revision before, then puts in the order they were written
+/// revision, then what was late in the revision before, then puts in the order they were written
 /// over.
-struct Superseded {
+struct Queued {
     free_at: i64,
     order: (RecordRank, i64),
     head: Head,
@@ -114,7 +114,7 @@ struct Superseded {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum RecordRank {
-    Tombstone,
+    Late,
     Put,
 }
 
@@ -131,14 +131,16 @@ impl Scan {
         self.found.hash = self.found.hash.plus(head.hash);
         self.attachments.add(&record.key, record.lease);
         let old = self.index.write(&record.key, head);
-        if let Some(old) = old.filter(|old| !old.is_tombstone()) {
-            let order = (RecordRank::Put, revision.sub);
-            self.superseded.push(Superseded { free_at: revision.main, order, head: old });
+        if let Some(old) = old.filter(|old| !old.head.is_tombstone()) {
+            let is_late = revision.main < old.free_at;
+            let rank = if is_late { RecordRank::Late } else { RecordRank::Put };
+            let order = (rank, revision.sub);
+            self.superseded.push(Queued { free_at: old.free_at, order, head: old.head });
         }
         if head.is_tombstone() {
-            let free_at = head.stamp().free_at(None);
-            let order = (RecordRank::Tombstone, revision.sub);
-            self.superseded.push(Superseded { free_at, order, head });
+            let free_at = head.stamp().late();
+            let order = (RecordRank::Late, revision.sub);
+            self.superseded.push(Queued { free_at, order, head });
         }
         Ok(())
     }

@@ -15,9 +15,10 @@ use crate::{
 pub(super) struct Writing {
     /// How many records.
     changes: i64,
-    /// The tombstones among them. They are queued as garbage when the entry ends, because they
-    /// are freed by a later compaction than everything else that it supersedes.
-    tombstones: Vec<Head>,
+    /// Its tombstones, and what it wrote over that follows one of them. They are queued as garbage
+    /// when the entry ends, because they are freed by a later compaction than everything else that
+    /// it supersedes.
+    late: Vec<Head>,
 }
 
 impl<R: Rules> Store<R> {
@@ -109,11 +110,15 @@ impl<R: Rules> Store<R> {
         let revision = Revision::new(self.state.revision + 1, self.writing.changes);
         let head = Head::new(revision, &record);
         let old = self.index.write(&record.key, head);
-        if let Some(old) = old.filter(|old| !old.is_tombstone()) {
-            self.garbage.push(revision.main, &old);
+        if let Some(old) = old.filter(|old| !old.head.is_tombstone()) {
+            if old.free_at == revision.main {
+                self.garbage.push(old.free_at, &old.head);
+            } else {
+                self.writing.late.push(old.head);
+            }
         }
         if head.is_tombstone() {
-            self.writing.tombstones.push(head);
+            self.writing.late.push(head);
         }
         self.state.records += 1;
         self.state.logical_bytes += head.bytes();
@@ -131,8 +136,8 @@ impl<R: Rules> Store<R> {
     pub(super) fn end_writing(&mut self) {
         self.state.revision = self.revision_seen();
         self.writing.changes = 0;
-        for head in self.writing.tombstones.drain(..) {
-            self.garbage.push(head.stamp().free_at(None), &head);
+        for head in self.writing.late.drain(..) {
+            self.garbage.push(head.stamp().late(), &head);
         }
     }
 

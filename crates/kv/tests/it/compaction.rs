@@ -1,10 +1,11 @@
 //! Compaction: what it frees, what it keeps, and when that is gone.
 
 use quorate_kv::{
-    COMPACTED_NEVER, Command, CommandError, Config, RangeRequest, Records, Step, Store, Strict,
+    COMPACTED_NEVER, Command, CommandError, Config, Limits, RangeRequest, Records, Step, Store,
+    Strict, TxnRequest, validate_txn,
 };
 
-use crate::support::{Node, always, at, node, op_delete, op_put, range};
+use crate::support::{Node, always, at, node, op_delete, op_put, open, range};
 
 /// a is put at 2 and 3, deleted at 4, put at 5; b is put at 6 and deleted at 7.
 fn lives() -> Node {
@@ -67,6 +68,34 @@ fn each_key_keeps_its_newest_version_and_a_tombstone_its_own_revision() {
         assert_eq!(before, after, "what is readable stays as it was");
         assert_eq!(history(&node, compacted), Ok(newer));
         assert_eq!(node.store.sizes(), sizes, "removal is not visible");
+    }
+}
+
+/// A delete to the end of all keys may stand beside a put of one of them, as in etcd.
+#[test]
+fn what_follows_a_tombstone_in_its_revision_stays_with_it() {
+    let turns = [op_delete("a", "\0"), op_put("a", "2"), op_delete("a", "\0")];
+    for length in 1..=turns.len() {
+        let mut node = node();
+        node.put("a", "1");
+        let request = TxnRequest { success: turns[..length].to_vec(), ..TxnRequest::default() };
+        validate_txn(&request, &Limits::default(), &Strict).expect("it is let in");
+        node.txn(&request).expect("there is room");
+        node.put("b", "1");
+        node.commit();
+        node.compact(3).expect("the revision has happened");
+        assert_eq!(history(&node, 3), Ok([vec![3; length], vec![4]].concat()));
+        node.remove_freed();
+        node.commit();
+        assert_eq!(node.records_on_map(), length + 1, "the first put went");
+        assert_eq!(history(&node, 3), Ok([vec![3; length], vec![4]].concat()));
+        node.store = open(&node.map, Strict);
+        node.compact(4).expect("the revision has happened");
+        node.remove_freed();
+        node.commit();
+        let last = usize::from(length % 2 == 0);
+        assert_eq!(node.records_on_map(), last + 1, "b, and the put that was the last");
+        assert_eq!(node.store.sizes().records, last as u64 + 1);
     }
 }
 

@@ -153,7 +153,19 @@ fn txn() -> impl Strategy<Value = TxnRequest> {
         2 => delete().prop_map(RequestOp::DeleteRange),
     ];
     let op = leaf.prop_recursive(2, 12, 3, |op| txn_of(op).prop_map(RequestOp::Txn).boxed());
-    txn_of(op.boxed())
+    prop_oneof![8 => txn_of(op.boxed()), 1 => rewriting_txn()]
+}
+
+/// Deletes to the end of all keys around the put of one of them: etcd's rule that no key is written
+/// twice does not see such deletes.
+fn rewriting_txn() -> impl Strategy<Value = TxnRequest> {
+    (put(), 1..4_usize).prop_map(|(put, length)| {
+        let key = put.key.clone();
+        let delete = DeleteRangeRequest { key, range_end: "\0".into(), prev_kv: false };
+        let turns = [RequestOp::DeleteRange(delete), RequestOp::Put(put)];
+        let success = turns.into_iter().cycle().take(length).collect();
+        TxnRequest { success, ..TxnRequest::default() }
+    })
 }
 
 fn txn_of(op: BoxedStrategy<RequestOp>) -> impl Strategy<Value = TxnRequest> {
