@@ -23,6 +23,9 @@ use crate::protocol::Protocol;
 /// Within how many election timeouts the core must be well.
 const TIMEOUTS: u32 = 20;
 
+/// Who catches up learns of at least so many entries in half an election timeout.
+const CATCH_UP_MIN: u64 = 10;
+
 /// Counted as at least this long, the default. Dialling again and trying a full disk again have
 /// pauses of their own, of up to a second; and a node that holds the snapshot of a leader that is
 /// none any more waits ten seconds for it before it takes another's.
@@ -71,13 +74,19 @@ impl<P: Protocol> World<P> {
             return None;
         }
         let mut probes = self.probes(&core);
-        let end = begun_at + timeout * TIMEOUTS;
+        let mut end = begun_at + timeout * TIMEOUTS;
+        let mut behind = self.behind(&core);
         while self.now < end && self.violation().is_none() {
             self.run_for(timeout / 2);
             self.take_probes(&mut probes);
             if self.unrest(&core, &probes).is_none() {
                 break;
             }
+            let still_behind = self.behind(&core);
+            if still_behind + CATCH_UP_MIN <= behind {
+                end = self.now + timeout * TIMEOUTS;
+            }
+            behind = still_behind;
         }
         if self.is_over() {
             return None;
@@ -211,6 +220,13 @@ impl<P: Protocol> World<P> {
                 self.ask(probe.node, probe.ticket, probe.ask.clone());
             }
         }
+    }
+
+    /// How many committed entries the slowest of the core has not applied.
+    fn behind(&self, core: &BTreeSet<NodeId>) -> u64 {
+        let applied = core.iter().filter_map(|node| self.applied(*node)).map(|(at, _)| at);
+        let slowest = applied.min().unwrap_or(Index::ZERO);
+        self.checks.committed().0.saturating_sub(slowest.0)
     }
 
     /// What is not yet as it should be.
