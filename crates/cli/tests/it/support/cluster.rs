@@ -7,6 +7,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
+use hyper::Method;
 use quorate_etcdapi::etcdserverpb as pb;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
@@ -17,6 +19,7 @@ use pb::kv_client::KvClient;
 use pb::maintenance_client::MaintenanceClient;
 
 use super::guardian::{Guardian, Notice};
+use super::http::Http;
 use super::poll;
 use super::program::Program;
 
@@ -53,6 +56,15 @@ impl Options {
     pub(crate) fn new(program: Program, members: usize) -> Self {
         Self { program, members, flags: Vec::new(), homes: Vec::new() }
     }
+}
+
+/// Where a log begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogBounds {
+    /// The last position cut off.
+    pub(crate) compacted: u64,
+    /// The last entry.
+    pub(crate) last: u64,
 }
 
 /// Real processes, their addresses and files. Everything ends and goes when this is dropped; the
@@ -284,6 +296,17 @@ impl Cluster {
         let mut client = self.maintenance(member);
         let asked = tokio::time::timeout(STATUS_LIMIT, client.status(pb::StatusRequest {}));
         Some(asked.await.ok()?.ok()?.into_inner())
+    }
+
+    /// What a running member of Quorate says of its log.
+    pub(crate) async fn log_bounds(&self, member: usize) -> LogBounds {
+        let mut http = Http::of(self.members[member].client);
+        let answer = http.send(Method::GET, "/quorate/status", "").await;
+        let body = answer.expect("it serves").into_body().collect().await.expect("it answers");
+        let status: serde_json::Value =
+            serde_json::from_slice(&body.to_bytes()).expect("the answer is JSON");
+        let position = |name| status[name].as_u64().expect("a position is a number");
+        LogBounds { compacted: position("compacted"), last: position("last") }
     }
 
     /// Waits until every running member serves a linearizable read. Fails if one ends instead.
