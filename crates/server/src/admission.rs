@@ -62,6 +62,15 @@ impl Admission {
         Ok(Admitted { held: Arc::new(Held { share, _call: call }) })
     }
 
+    /// Lets in a request whose message is at hand, or refuses it.
+    pub(crate) fn admit_whole(&self, bytes: usize) -> Result<AdmittedWhole, ApiError> {
+        let call = self.inner.calls.clone().try_acquire_owned();
+        let call = call.map_err(|_| self.refuse(ApiError::TooManyRequests))?;
+        let mut share = self.inner.messages.share();
+        share.fit(bytes).map_err(|error| self.refuse(error))?;
+        Ok(AdmittedWhole { _share: share, _call: call })
+    }
+
     /// What sees to it that the messages of an admitted request have room.
     pub(crate) fn meter(&self, admitted: &Admitted) -> Meter {
         Meter {
@@ -89,6 +98,13 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 struct Held {
     share: Mutex<Share>,
+    _call: OwnedSemaphorePermit,
+}
+
+/// A request that was let in with its message. Both count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct AdmittedWhole {
+    _share: Share,
     _call: OwnedSemaphorePermit,
 }
 

@@ -6,11 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use quorate_etcdapi::{etcdserverpb as pb, health, v3electionpb, v3lockpb};
 use quorate_storage::Disk;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tonic::service::Routes;
 use tower::util::MapResponseLayer;
@@ -20,21 +18,19 @@ use crate::api::{
     ClusterService, ElectionService, HealthService, KvService, LeaseService, Lines, LockService,
     MaintenanceService, WatchService,
 };
-use crate::authority::Repaired;
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
+use crate::connection::{self, Front, Keys};
 use crate::edge::{self, Edge};
 use crate::fatal::{Alarm, Failure};
-use crate::front::Front;
 use crate::gateway;
-use crate::gathered::{Gathered, Unanswered};
 use crate::http;
 use crate::metrics::GrpcLayer;
 use crate::node::{Node, StartError};
 use crate::oversize;
 use crate::publish;
 use crate::url::HttpUrl;
-use crate::windows::{Window, Windows};
+use crate::windows::Windows;
 
 /// What a message may exceed `max_request_bytes` by before it is cut off unread, as in etcd.
 const MESSAGE_SLACK_BYTES: u64 = 512 << 10;
@@ -44,21 +40,6 @@ const CONNECTIONS_MAX: usize = 16_384;
 
 /// Most connections of those who only observe: they get in where clients are too many.
 const OBSERVERS_MAX: usize = 1_024;
-
-/// Most requests under way on one connection of HTTP/2. A client keeps more to itself until some
-/// have ended.
-const STREAMS_MAX: u32 = 16_384;
-
-/// How long a client may say nothing after it has connected, and how long the headers of a request
-/// over HTTP/1.1 may take; a connection without requests is kept as long.
-const SILENCE_MAX: Duration = Duration::from_mins(5);
-
-/// How often a client of HTTP/2 that says nothing is asked whether it is there, etcd's
-/// `--grpc-keepalive-interval`.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_hours(2);
-
-/// How long it may take to answer, etcd's `--grpc-keepalive-timeout`.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long requests under way may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -131,7 +112,7 @@ impl Server {
         for listener in client_listeners {
             tokio::spawn(acceptor.clone().serve(listener));
         }
-        let front = Front::of(http::observing_routes(node.client.clone()));
+        let front = Front { keys: None, routes: http::observing_routes(node.client.clone()) };
         let connections = Arc::new(Semaphore::new(OBSERVERS_MAX));
         let acceptor = Acceptor { front, connections, ..acceptor };
         for listener in metrics_listeners {
@@ -187,7 +168,8 @@ async fn listen(urls: &[HttpUrl]) -> Result<Vec<TcpListener>, ServeError> {
 fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Front {
     let limit = usize::try_from(config.max_request_bytes + MESSAGE_SLACK_BYTES);
     let limit = limit.unwrap_or(usize::MAX);
-    let kv = pb::kv_server::KvServer::new(KvService::new(client.clone()))
+    let service = KvService::new(client.clone());
+    let kv = pb::kv_server::KvServer::new(service.clone())
         .max_decoding_message_size(limit)
         .max_encoding_message_size(usize::MAX);
     let cluster = pb::cluster_server::ClusterServer::new(ClusterService::new(client.clone()))
@@ -209,7 +191,7 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
     let election = v3electionpb::election_server::ElectionServer::new(ElectionService::new(lines))
         .max_decoding_message_size(limit);
     let health = health::health_server::HealthServer::new(HealthService::new(client.clone()));
-    let grpc = Routes::new(kv.clone())
+    let grpc = Routes::new(kv)
         .add_service(watch)
         .add_service(cluster)
         .add_service(maintenance)
@@ -228,7 +210,8 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
         http = http.merge(gateway::routes(services, limit, stopped.clone()));
     }
     let guarded = axum::middleware::from_fn_with_state(Edge::of(&config.http), edge::guard);
-    Front::with_keys(kv, &counted, grpc.fallback_service(http.layer(guarded)))
+    let keys = Some(Arc::new(Keys::new(service, counted)));
+    Front { keys, routes: grpc.fallback_service(http.layer(guarded)) }
 }
 
 /// Accepts clients on one address.
@@ -243,7 +226,7 @@ struct Acceptor {
 impl Acceptor {
     async fn serve(mut self, listener: TcpListener) {
         loop {
-            let Ok(connection) = self.connections.clone().acquire_owned().await else { return };
+            let Ok(permit) = self.connections.clone().acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = told_to_stop(&mut self.stopped) => return,
@@ -252,8 +235,8 @@ impl Acceptor {
                 Ok((stream, _)) => {
                     let this = self.clone();
                     tokio::spawn(async move {
-                        this.serve_connection(stream).await;
-                        drop(connection);
+                        connection::serve(stream, this.front, &this.windows, this.stopped).await;
+                        drop(permit);
                     });
                 }
                 Err(error) => {
@@ -263,52 +246,6 @@ impl Acceptor {
             }
         }
     }
-
-    /// Serves HTTP/1.1 and HTTP/2 on one connection until the client or the server ends it.
-    async fn serve_connection(self, stream: TcpStream) {
-        let Self { front, windows, mut stopped, .. } = self;
-        // A socket that refuses this is slower, not wrong.
-        let _ = stream.set_nodelay(true);
-        let mut first = [0];
-        let spoken = tokio::time::timeout(SILENCE_MAX, stream.peek(&mut first));
-        tokio::select! {
-            spoken = spoken => if !matches!(spoken, Ok(Ok(1..))) { return },
-            () = told_to_stop(&mut stopped) => return,
-        }
-        let window = windows.open();
-        let builder = http_builder(&window);
-        let unanswered = Unanswered::default();
-        let stream = Gathered::new(stream, unanswered.clone());
-        let stream = TokioIo::new(Repaired::new(stream, SILENCE_MAX));
-        let front = front.on_connection(unanswered);
-        let connection = builder.serve_connection_with_upgrades(stream, front);
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = told_to_stop(&mut stopped) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a client's connection ended badly");
-        }
-    }
-}
-
-/// Both versions of HTTP, with this room for what a client sends before it is read.
-fn http_builder(window: &Window) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(SILENCE_MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .initial_stream_window_size(window.of_stream())
-        .initial_connection_window_size(window.of_connection())
-        .max_concurrent_streams(STREAMS_MAX);
-    builder
 }
 
 /// Waits until the server stops, or is gone.

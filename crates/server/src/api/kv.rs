@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use quorate_etcdapi::check_txn;
 use quorate_etcdapi::error::ApiError;
@@ -22,6 +23,12 @@ use crate::waiter::Held;
 const NOT_STREAMABLE: &str =
     "etcdserver: only a range in key order without revision bounds can be streamed";
 
+/// Before each message: whether it is compressed, and its length.
+const FRAME_PREFIX_BYTES: usize = 5;
+
+/// The longest answer that is written where it is asked for.
+const ENCODED_AT_ONCE_MAX: usize = 64 << 10;
+
 /// etcd's KV service.
 #[derive(Clone)]
 pub(crate) struct KvService {
@@ -34,6 +41,16 @@ impl KvService {
     pub(crate) fn new(client: Client) -> Self {
         let limits = client.config().limits();
         Self { client, limits }
+    }
+
+    /// Answers a request with all of the message that its client is sent.
+    pub(crate) async fn answer(&self, request: KeyRequest) -> Told<Bytes> {
+        match request {
+            KeyRequest::Range(range) => framed(self.answer_range(range).await?).await,
+            KeyRequest::Put(put) => framed(self.answer_put(put).await?).await,
+            KeyRequest::DeleteRange(delete) => framed(self.answer_delete(delete).await?).await,
+            KeyRequest::Txn(txn) => framed(self.answer_txn(txn).await?).await,
+        }
     }
 
     async fn answer_range(&self, request: pb::RangeRequest) -> Told<pb::RangeResponse> {
@@ -116,8 +133,53 @@ impl KvService {
     }
 }
 
+/// A request that has one answer, and that a client may make a thousand times a second.
+pub(crate) enum KeyRequest {
+    Range(pb::RangeRequest),
+    Put(pb::PutRequest),
+    DeleteRange(pb::DeleteRangeRequest),
+    Txn(pb::TxnRequest),
+}
+
+impl KeyRequest {
+    /// What is asked for at this path, if it is one of these and understood.
+    pub(crate) fn decode(path: &str, message: Bytes) -> Option<Self> {
+        match path {
+            "/etcdserverpb.KV/Range" => pb::RangeRequest::decode(message).map(Self::Range).ok(),
+            "/etcdserverpb.KV/Put" => pb::PutRequest::decode(message).map(Self::Put).ok(),
+            "/etcdserverpb.KV/DeleteRange" => {
+                pb::DeleteRangeRequest::decode(message).map(Self::DeleteRange).ok()
+            }
+            "/etcdserverpb.KV/Txn" => pb::TxnRequest::decode(message).map(Self::Txn).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// A message as gRPC sends it: not compressed, its length, itself. Writing a long one is left to
+/// another task, for whoever asks for this has others waiting.
+async fn framed<T: Message + 'static>(held: Held<T>) -> Told<Bytes> {
+    let Held { answer, share } = held;
+    let length = answer.encoded_len();
+    let answer = if length <= ENCODED_AT_ONCE_MAX {
+        encode_framed(&answer, length)
+    } else {
+        let encoding = tokio::spawn(async move { encode_framed(&answer, length) });
+        encoding.await.map_err(|_| ApiError::Stopped)?
+    };
+    Ok(Held { answer, share })
+}
+
+fn encode_framed(message: &impl Message, length: usize) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(FRAME_PREFIX_BYTES + length);
+    bytes.put_u8(0);
+    bytes.put_u32(u32::try_from(length).expect("no answer is of 4 GiB"));
+    message.encode(&mut bytes).expect("there is room");
+    bytes.freeze()
+}
+
 /// An answer with its room, or why there is none.
-type Told<T> = Result<Held<T>, ApiError>;
+pub(crate) type Told<T> = Result<Held<T>, ApiError>;
 
 /// What gRPC is told of an answer, whose room goes with it.
 fn reply_held<T>(result: Told<T>) -> Result<Response<T>, Status> {

@@ -18,7 +18,7 @@ mod watch;
 pub(crate) use cluster::ClusterService;
 pub(crate) use election::ElectionService;
 pub(crate) use health::HealthService;
-pub(crate) use kv::KvService;
+pub(crate) use kv::{KeyRequest, KvService, Told};
 pub(crate) use lease::LeaseService;
 pub(crate) use line::Lines;
 pub(crate) use lock::LockService;

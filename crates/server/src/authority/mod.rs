@@ -5,10 +5,11 @@
 //! HTTP/2 takes either; the one used here resets such a stream before anyone sees the request. So
 //! the first requests of a connection are looked at, and what cannot be an authority is replaced.
 //! A connection whose first request is right, as nearly all are, is not looked at any further.
+//! Since this sees how a connection begins, it says which version of HTTP that is.
 
 mod block;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -32,6 +33,15 @@ const HEADERS: u8 = 1;
 /// How much is read at once while a connection is looked at.
 const READ_BYTES: usize = 4096;
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1, or nothing that is known.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// A connection, read through [`Repair`].
 #[derive(Debug)]
 pub(crate) struct Repaired<S> {
@@ -49,6 +59,40 @@ impl<S> Repaired<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Repaired<S> {
+    /// Waits until it is known what the client speaks. Fails if it says too little for too long.
+    pub(crate) async fn version(&mut self) -> io::Result<Version> {
+        poll_fn(|context| {
+            while self.repair.stage == Stage::Preface {
+                ready!(self.poll_more(context))?;
+            }
+            let version = if self.repair.is_http2 { Version::Http2 } else { Version::Http1 };
+            Poll::Ready(Ok(version))
+        })
+        .await
+    }
+
+    /// Reads some more into the repair.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [0; READ_BYTES];
+        let mut read = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut self.inner).poll_read(context, &mut read) {
+            Poll::Pending if is_over(&mut self.patience, context) => {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            polled => ready!(polled)?,
+        }
+        match read.filled() {
+            [] => self.repair.give_up(),
+            filled => self.repair.take(filled),
+        }
+        if self.repair.stage != Stage::Preface {
+            self.patience = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// Whether the time for the preface is over.
 fn is_over(patience: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
     patience.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
@@ -60,29 +104,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Repaired<S> {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, repair, patience } = self.get_mut();
+        let this = self.get_mut();
         loop {
-            if repair.stage != Stage::Preface {
-                *patience = None;
-            }
-            if repair.hand_out(out) {
+            if this.repair.hand_out(out) {
                 return Poll::Ready(Ok(()));
             }
-            if repair.stage == Stage::Done {
-                return Pin::new(inner).poll_read(context, out);
+            if this.repair.stage == Stage::Done {
+                return Pin::new(&mut this.inner).poll_read(context, out);
             }
-            let mut bytes = [0; READ_BYTES];
-            let mut read = ReadBuf::new(&mut bytes);
-            match Pin::new(&mut *inner).poll_read(context, &mut read) {
-                Poll::Pending if is_over(patience, context) => {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                polled => ready!(polled)?,
-            }
-            match read.filled() {
-                [] => repair.give_up(),
-                filled => repair.take(filled),
-            }
+            ready!(this.poll_more(context))?;
         }
     }
 }
@@ -138,6 +168,8 @@ struct Repair {
     /// To be handed on.
     ready: Vec<u8>,
     handed_out: usize,
+    /// Whether the preface of HTTP/2 was seen.
+    is_http2: bool,
     /// Whether some request had to be repaired: then others of this connection may have to be.
     has_repaired: bool,
 }
@@ -193,6 +225,7 @@ impl Repair {
             return false;
         }
         self.hand_on(count);
+        self.is_http2 = true;
         self.stage = Stage::Frames;
         true
     }

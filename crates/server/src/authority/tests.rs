@@ -144,3 +144,19 @@ async fn a_connection_behind_its_preface_may_be_silent() {
         assert!(silent.is_err(), "{silent:?}");
     }
 }
+
+#[tokio::test]
+async fn what_a_client_speaks_is_told_and_nothing_of_it_is_lost() {
+    for (said, version) in
+        [(connection(&[]), Version::Http2), (b"POST / HTTP/1.1\r\n".to_vec(), Version::Http1)]
+    {
+        let (near, mut far) = tokio::io::duplex(4);
+        let mut near = Repaired::new(near, Duration::from_mins(1));
+        let sent = said.clone();
+        tokio::spawn(async move { far.write_all(&sent).await });
+        assert_eq!(near.version().await.expect("it says enough"), version);
+        let mut read = Vec::new();
+        near.read_to_end(&mut read).await.expect("it ends");
+        assert_eq!(read, said);
+    }
+}

@@ -20,7 +20,7 @@ use tower::{Layer, Service};
 use super::histogram::{Histogram, REQUEST_BOUNDS};
 use super::methods::{METHODS, Method};
 use super::text::Exposition;
-use crate::admission::{Admission, Admitted, HeldUntilSent, Meter};
+use crate::admission::{Admission, Admitted, AdmittedWhole, HeldUntilSent, Meter};
 use crate::config::MetricsDetail;
 
 const STATUS: &str = "grpc-status";
@@ -158,6 +158,43 @@ impl GrpcLayer {
     /// Lets in what `admission` has room for, and counts into `metrics`.
     pub(crate) fn new(metrics: Arc<GrpcMetrics>, admission: Admission) -> Self {
         Self { metrics, admission }
+    }
+}
+
+impl GrpcLayer {
+    /// Counts a request of which all `bytes` are at hand, and lets it in if there is room. Its path
+    /// must be known.
+    pub(crate) fn enter(&self, path: &str, bytes: usize) -> Entered {
+        let call = Call::begin(self.metrics.clone(), self.metrics.places[path]);
+        let admitted = self.admission.admit_whole(bytes);
+        if admitted.is_ok() {
+            self.metrics.received_bytes.fetch_add(bytes as u64, Relaxed);
+        }
+        Entered { call, admitted }
+    }
+}
+
+/// A request that is counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    call: Call,
+    admitted: Result<AdmittedWhole, ApiError>,
+}
+
+impl Entered {
+    /// Whether it was let in.
+    pub(crate) fn admitted(&self) -> Result<(), ApiError> {
+        self.admitted.as_ref().map(|_| ()).map_err(ApiError::clone)
+    }
+
+    /// So much of its answer goes out.
+    pub(crate) fn on_sent(&self, bytes: usize) {
+        self.call.metrics.sent_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// It was answered with this code.
+    pub(crate) fn end(mut self, code: Code) {
+        self.call.code = code;
     }
 }
 

@@ -21,7 +21,7 @@ use quorate_consensus::{Members, NodeId, Role};
 use crate::config::MetricsDetail;
 use histogram::{COUNT_BOUNDS, FINE_BOUNDS, SYNC_BOUNDS};
 
-pub(crate) use grpc::{Counted, GrpcLayer, GrpcMetrics};
+pub(crate) use grpc::{Entered, GrpcLayer, GrpcMetrics};
 pub(crate) use histogram::Histogram;
 pub(crate) use peers::{PeerCounts, PeerMetrics};
 pub(crate) use requests::{Cause, RequestMetrics};

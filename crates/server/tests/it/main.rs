@@ -4,6 +4,7 @@ mod alarms;
 mod cluster;
 mod gateway;
 mod http;
+mod http2;
 mod leasing;
 mod locking;
 mod metrics;
