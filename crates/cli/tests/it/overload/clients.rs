@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_etcdapi::etcdserverpb as pb;
 use tokio::task::JoinSet;
 
-use super::{Ends, allow_connections, assert_withstood, client, put, term};
+use super::{Ends, allow_connections, assert_withstands, client, put, term};
 use crate::support::{Cluster, Options, Program};
 
 /// So many connections, with so many requests under way on each.
@@ -63,9 +63,10 @@ async fn many_connections(program: Program) {
     let mut cluster = cluster(program).await;
     let before = term(&mut cluster).await;
     let value = Bytes::from(vec![b'v'; 256]);
-    let ends =
-        put_from_everywhere(&cluster, CONNECTIONS, REQUESTS_PER_CONNECTION, ROUNDS, &value).await;
-    assert_withstood(&cluster, "many connections", &ends).await;
+    assert_withstands(&cluster, "many connections", async || {
+        put_from_everywhere(&cluster, CONNECTIONS, REQUESTS_PER_CONNECTION, ROUNDS, &value).await
+    })
+    .await;
     assert_eq!(term(&mut cluster).await, before, "the load made an election");
 }
 
@@ -85,8 +86,10 @@ async fn ten_thousand_requests_on_a_thousand_connections_are_all_answered_by_pax
 async fn values_of_a_mebibyte_are_taken_as_far_as_there_is_room() {
     let cluster = cluster(Program::Quorate).await;
     let value = Bytes::from(vec![b'v'; 1 << 20]);
-    let ends = put_from_everywhere(&cluster, 60, 10, 1, &value).await;
-    assert_withstood(&cluster, "values of a MiB", &ends).await;
+    assert_withstands(&cluster, "values of a MiB", async || {
+        put_from_everywhere(&cluster, 60, 10, 1, &value).await
+    })
+    .await;
 }
 
 /// Each answer is of 24 MiB; all of them together are far more than there is room for.
@@ -99,9 +102,14 @@ async fn large_ranges_are_answered_as_far_as_there_is_room() {
         let value = vec![b'v'; 1 << 20];
         writer.put(put(&format!("large/{key:02}"), value)).await.expect("there is no load yet");
     }
+    assert_withstands(&cluster, "large ranges", async || read_much(&cluster).await).await;
+    assert_eq!(term(&mut cluster).await, before, "the load made an election");
+}
+
+async fn read_much(cluster: &Cluster) -> Ends {
     let mut clients = JoinSet::new();
     for number in 0..90 {
-        let mut kv = client(&cluster, number % 3);
+        let mut kv = client(cluster, number % 3);
         clients.spawn(async move {
             let mut ends = Ends::default();
             let range = pb::RangeRequest {
@@ -116,7 +124,5 @@ async fn large_ranges_are_answered_as_far_as_there_is_room() {
             ends
         });
     }
-    let ends = total(clients).await;
-    assert_withstood(&cluster, "large ranges", &ends).await;
-    assert_eq!(term(&mut cluster).await, before, "the load made an election");
+    total(clients).await
 }

@@ -22,9 +22,19 @@ use pb::kv_client::KvClient;
 /// keys and what little each connection costs.
 const MEMORY_BYTES_MAX: u64 = 1536 << 20;
 
-/// How soon every member must take a write once the load is gone. It is a few milliseconds where
-/// the disk is idle; here it may still write what the load has left.
-const RELIEF: Duration = Duration::from_secs(20);
+/// How soon every member must take a write once the load is gone, as is promised.
+const RELIEF: Duration = Duration::from_secs(1);
+
+/// What a busy machine adds to it, as so many times what the same writes take just after.
+///
+/// They take a few milliseconds where there is room, so that this adds nothing there.
+const AGAIN: u32 = 8;
+
+/// How often the load comes before its relief is called slow.
+///
+/// What other programs do to the machine in that moment comes and goes. A cluster that has to work
+/// off what is left of a load, or to wait for something, has to each time.
+const LOADS_MAX: usize = 3;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -96,13 +106,18 @@ async fn term(cluster: &mut Cluster) -> u64 {
     poll::until("the leader tells its term", PATIENCE, status).await.raft_term
 }
 
-/// Fails unless every member takes a write soon, and tells how soon.
+/// Whether every member takes a write as soon as is promised. Tells how soon.
 #[expect(clippy::print_stderr, reason = "the figures are for people, too")]
-async fn assert_relieved(cluster: &Cluster) {
+async fn is_relieved(cluster: &Cluster) -> bool {
     let took = write_everywhere(cluster).await;
     let again = write_everywhere(cluster).await;
     eprintln!("all members took a write {took:?} after the load, and in {again:?} once more");
-    assert!(took < RELIEF, "it took {took:?}");
+    is_soon(took, again)
+}
+
+/// Whether writes that took so long came soon, where they take so long just after.
+fn is_soon(took: Duration, again: Duration) -> bool {
+    took <= RELIEF + again * AGAIN
 }
 
 /// How long it takes until every member has taken a write, one after the other.
@@ -118,15 +133,31 @@ async fn write_everywhere(cluster: &Cluster) -> Duration {
     begun.elapsed()
 }
 
-/// Fails unless a load of which this became was served as far as there was room, and all is well
-/// after it.
+/// Fails unless a load is served as far as there is room, and all is well after it.
 #[expect(clippy::print_stderr, reason = "the figures are for people, too")]
-async fn assert_withstood(cluster: &Cluster, what: &str, ends: &Ends) {
-    eprintln!("{what}: {ends:?}");
-    assert!(0 < ends.acknowledged, "{ends:?}");
-    assert_relieved(cluster).await;
+async fn assert_withstands(cluster: &Cluster, what: &str, load: impl AsyncFn() -> Ends) {
+    let mut is_soon = false;
+    for _ in 0..LOADS_MAX {
+        let ends = load().await;
+        eprintln!("{what}: {ends:?}");
+        assert!(0 < ends.acknowledged, "{ends:?}");
+        is_soon = is_relieved(cluster).await;
+        if is_soon {
+            break;
+        }
+    }
+    assert!(is_soon, "{what}: more than {RELIEF:?} until all members took a write, each time");
     assert_memory_bounded(cluster, what);
     cluster.assert_no_panic();
+}
+
+#[test]
+fn a_stall_is_told_from_a_busy_machine() {
+    let millis = Duration::from_millis;
+    assert!(is_soon(millis(130), millis(16)), "as it is");
+    assert!(!is_soon(millis(1_500), millis(30)), "there was room, and yet it waited");
+    assert!(is_soon(millis(3_000), millis(400)), "everything takes long here");
+    assert!(!is_soon(millis(6_000), millis(400)), "but not so long");
 }
 
 fn put(key: &str, value: impl Into<bytes::Bytes>) -> pb::PutRequest {
