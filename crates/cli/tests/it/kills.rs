@@ -16,8 +16,9 @@ use quorate_sim::check::history::observed::{self, Tally, events_of_key};
 use quorate_sim::check::history::search::{Verdict, search};
 
 use crate::support::audit;
+use crate::support::control::Control;
 use crate::support::history::{Operation, Truth};
-use crate::support::measure::{Fault, gaps, percentile};
+use crate::support::measure::{Fault, Gaps, gaps, percentile};
 use crate::support::random::{Random, seed};
 use crate::support::workload::{SHARED_KEYS, Shape, Workload};
 use crate::support::{Cluster, Options, Program};
@@ -137,9 +138,9 @@ struct Findings {
     operations: usize,
     tally: Tally,
     searched_keys: usize,
-    kill_gaps: Vec<Duration>,
-    pause_gaps: Vec<Duration>,
-    restart_gaps: Vec<Duration>,
+    kill_gaps: Gaps,
+    pause_gaps: Gaps,
+    restart_gaps: Gaps,
     revision: i64,
     hash: u32,
 }
@@ -151,11 +152,32 @@ impl Findings {
             return;
         }
         assert!(plan.acknowledged_min <= self.tally.acknowledged, "too few writes to say anything");
-        let kill = percentile(&self.kill_gaps, 99);
-        assert!(kill <= ELECTION_TIMEOUT * 3 / 2, "{kill:?} without a write after a kill");
-        let pause = percentile(&self.pause_gaps, 99);
-        assert!(pause <= ELECTION_TIMEOUT * 5 / 2, "{pause:?} without a write after a pause");
+        let (kills, pauses) = (&self.kill_gaps.own, &self.pause_gaps.own);
+        assert!(are_mostly(kills, ELECTION_TIMEOUT * 3 / 2), "without a write: {kills:?}");
+        assert!(are_mostly(pauses, ELECTION_TIMEOUT * 5 / 2), "without a write: {pauses:?}");
     }
+}
+
+/// Whether nine of ten gaps are no longer than this, without what the machine kept a thread waiting
+/// that has nothing to do with members.
+///
+/// It may keep members waiting, and that thread from nothing: hence one of ten. An election that
+/// takes longer than it should does so each time.
+fn are_mostly(gaps: &[Duration], limit: Duration) -> bool {
+    percentile(gaps, 90) <= limit
+}
+
+#[test]
+fn slow_elections_are_told_from_one_late_write() {
+    let limit = ELECTION_TIMEOUT * 3 / 2;
+    let usual = Duration::from_millis(74);
+    let mut gaps = vec![usual; 9];
+    gaps.push(Duration::from_millis(2_010));
+    assert!(are_mostly(&gaps, limit), "one of ten");
+    gaps[8] = Duration::from_millis(2_010);
+    assert!(!are_mostly(&gaps, limit), "two of ten");
+    let slower: Vec<_> = gaps.iter().map(|gap| *gap + limit).collect();
+    assert!(!are_mostly(&slower, limit), "all take an election longer");
 }
 
 impl fmt::Display for Findings {
@@ -183,12 +205,14 @@ impl fmt::Display for Findings {
     }
 }
 
-fn spread(what: &str, gaps: &[Duration]) -> String {
-    if gaps.is_empty() {
+fn spread(what: &str, gaps: &Gaps) -> String {
+    if gaps.all.is_empty() {
         return format!("no {what}");
     }
-    let (middle, high) = (percentile(gaps, 50), percentile(gaps, 99));
-    format!("{} {what} {}/{} ms", gaps.len(), middle.as_millis(), high.as_millis())
+    let (middle, high) = (percentile(&gaps.all, 50), percentile(&gaps.all, 99));
+    let own = percentile(&gaps.own, 99).as_millis();
+    let (count, middle, high) = (gaps.all.len(), middle.as_millis(), high.as_millis());
+    format!("{count} {what} {middle}/{high} ms, {own} without the machine's part")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,7 +254,9 @@ async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
     })
     .await;
     let workload = Workload::start(&cluster, SHAPE, seed);
+    let control = Control::start(workload.clock());
     let faults = inject(&mut cluster, &workload, plan, seed).await;
+    let hindrances = control.finish();
     let history = workload.finish().await;
     cluster.wait_ready().await;
 
@@ -255,9 +281,9 @@ async fn run(program: Program, plan: Plan, seed: u64) -> Findings {
         operations: history.len(),
         tally,
         searched_keys,
-        kill_gaps: gaps(&history, &faults.leader_kills),
-        pause_gaps: gaps(&history, &faults.leader_pauses),
-        restart_gaps: gaps(&history, &faults.quorum_losses),
+        kill_gaps: gaps(&history, &faults.leader_kills, &hindrances),
+        pause_gaps: gaps(&history, &faults.leader_pauses, &hindrances),
+        restart_gaps: gaps(&history, &faults.quorum_losses, &hindrances),
         revision,
         hash,
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::control::Hindrances;
 use super::history::{Nanos, Operation};
 
 /// When a fault was made.
@@ -13,18 +14,30 @@ pub(crate) struct Fault {
     pub(crate) in_effect: Nanos,
 }
 
+/// How long the cluster was without a write, once for each fault, ascending.
+#[derive(Debug)]
+pub(crate) struct Gaps {
+    /// By the clock.
+    pub(crate) all: Vec<Duration>,
+    /// Without what the machine kept a thread of no cluster waiting meanwhile.
+    pub(crate) own: Vec<Duration>,
+}
+
 /// For each fault the time from its beginning until a write was acknowledged that was asked for
-/// when it was in effect, ascending.
-pub(crate) fn gaps(history: &[Operation], faults: &[Fault]) -> Vec<Duration> {
+/// when it was in effect.
+pub(crate) fn gaps(history: &[Operation], faults: &[Fault], hindrances: &Hindrances) -> Gaps {
     let writes: Vec<&Operation> =
         history.iter().filter(|operation| operation.is_acknowledged_write()).collect();
-    let gap = |fault: &Fault| {
+    let mut gaps = Gaps { all: Vec::new(), own: Vec::new() };
+    for fault in faults {
         let later = writes.iter().filter(|write| fault.in_effect < write.invoked);
         let next = later.map(|write| write.returned).min().expect("writes went on afterwards");
-        Duration::from_nanos(next - fault.began)
-    };
-    let mut gaps: Vec<Duration> = faults.iter().map(gap).collect();
-    gaps.sort_unstable();
+        let gap = Duration::from_nanos(next - fault.began);
+        gaps.all.push(gap);
+        gaps.own.push(gap.saturating_sub(hindrances.between(fault.began, next)));
+    }
+    gaps.all.sort_unstable();
+    gaps.own.sort_unstable();
     gaps
 }
 

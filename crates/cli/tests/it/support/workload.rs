@@ -134,6 +134,11 @@ impl Workload {
         self.shared.clock.now()
     }
 
+    /// The clock of the history.
+    pub(crate) fn clock(&self) -> Stopwatch {
+        self.shared.clock
+    }
+
     /// Writes acknowledged so far.
     pub(crate) fn acknowledged(&self) -> usize {
         self.shared.progress.borrow().acknowledged
