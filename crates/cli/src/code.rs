@@ -42,6 +42,8 @@ pub(crate) enum Code {
     NoLease,
     /// A member has found damaged data.
     Corrupt,
+    /// The command line makes no sense.
+    Usage,
 }
 
 /// What is told of a code beside what happened.
@@ -54,7 +56,7 @@ struct Row {
 
 impl Code {
     /// All of them, in the order of docs/errors.md.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Refused,
         Self::Unreachable,
         Self::Tls,
@@ -73,6 +75,7 @@ impl Code {
         Self::EmptyKey,
         Self::NoLease,
         Self::Corrupt,
+        Self::Usage,
     ];
 
     /// The one of this name, in capital letters or not, with its `E-` or without.
@@ -114,6 +117,12 @@ impl Code {
             | Self::NoQuorum
             | Self::Timeout
             | Self::Unknown => self.row_of_connections(),
+            Self::Usage => Row {
+                name: "E-USAGE",
+                exit: Exit::Usage,
+                likely: "a word is misspelt, is missing, or belongs to another command",
+                next: "`quorate COMMAND --help` shows what a command takes",
+            },
             _ => self.row_of_refusals(),
         }
     }

@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 
 use crate::client::ClientCommand;
 use crate::client_flags::{self, ClientFlags, LegacyFlags};
+use crate::code::Code;
 use crate::demo::{self, DemoFlags};
 use crate::environment::Variables;
 use crate::etcdctl;
@@ -25,6 +26,7 @@ use crate::refused;
 use crate::serve;
 use crate::serve_flags::{Origin, Origins, ServeFlags};
 use crate::sim::{self, SimFlags};
+use crate::usage;
 
 /// A replicated, strongly consistent key-value store that speaks the etcd v3 API
 #[derive(Debug, Parser)]
@@ -129,7 +131,9 @@ pub(crate) fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let personality = personality_of(&arguments);
     let ended = match personality {
-        Personality::Quorate => run_quorate(arguments),
+        Personality::Quorate => {
+            run_quorate(arguments.clone()).map_err(|stop| stop.coded(&arguments))
+        }
         Personality::Etcdctl => run_etcdctl(arguments),
     };
     match ended {
@@ -235,6 +239,19 @@ enum Stop {
     Clap(clap::Error),
     /// The command failed.
     Failure(Failure),
+}
+
+impl Stop {
+    /// The same, with a code if these words make no sense.
+    fn coded(self, words: &[OsString]) -> Self {
+        match self {
+            Self::Clap(error) => match usage::failure_of(&error, &command(), words) {
+                Some(failure) => Self::Failure(failure),
+                None => Self::Clap(error),
+            },
+            told @ Self::Failure(_) => told,
+        }
+    }
 }
 
 impl From<Failure> for Stop {
@@ -367,7 +384,8 @@ fn blame(stop: Stop, variables: &[&str]) -> Stop {
             let first = text.lines().next().unwrap_or_default();
             let reason = first.strip_prefix("error: ").unwrap_or(first);
             let names = variables.join(", ");
-            Stop::Failure(Failure::usage(format!("{reason} (from the environment: {names})")))
+            let reason = format!("{reason} (from the environment: {names})");
+            Stop::Failure(Failure::coded(Code::Usage, reason))
         }
         other => other,
     }

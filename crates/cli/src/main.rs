@@ -26,6 +26,7 @@ mod snapshot;
 mod snapshot_restore;
 mod snapshot_status;
 mod survey;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -254,3 +254,35 @@ error[E-NOQUORUM]: 1 of 3 members answers, and 2 must: nothing can be decided. N
     assert_eq!(code, Some(75), "{said}");
     assert!(said.contains("1 of 3 members answers"), "{said}");
 }
+
+/// With examples of what clap finds in different places.
+#[test]
+fn command_lines_that_make_no_sense_have_a_code_and_a_next_step() {
+    let wrong: [(&[&str], &str, &str); 6] = [
+        (&["sevre"], "unrecognized subcommand 'sevre'", "quorate"),
+        (&["get"], "the following required arguments were not provided: <KEY>", "quorate get"),
+        (&["serve", "--nmae=a"], "unexpected argument '--nmae' found", "quorate serve"),
+        (&["lease", "garnt", "60"], "unrecognized subcommand 'garnt'", "quorate lease"),
+        (&["get", "a", "-w", "jsn"], "invalid value 'jsn' for '--write-out <FORM>'", "quorate get"),
+        (&["compact", "one"], "invalid value 'one' for '<REVISION>'", "quorate compact"),
+    ];
+    for (arguments, happened, command) in wrong {
+        let output = run(arguments);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).expect("it speaks UTF-8");
+        assert!(said.starts_with(&format!("error[E-USAGE]: {happened}")), "{said}");
+        assert!(said.contains(&format!("`{command} --help` shows what there is\n")), "{said}");
+        assert_eq!(said.lines().count(), 4, "{said}");
+    }
+    let output = run(&["serve", "--nmae=a"]);
+    let expected = "\
+error[E-USAGE]: unexpected argument '--nmae' found
+  likely: a word is misspelt, is missing, or belongs to another command
+  next:   a similar argument exists: '--name'; `quorate serve --help` shows what there is
+  more:   `quorate explain E-USAGE`
+";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+    let output = run(&["status", "-w", "json", "--no-such"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stderr).expect("it is JSON");
+    assert_eq!((&told["error"]["code"], &told["error"]["exit"]), (&"E-USAGE".into(), &2.into()));
+}
