@@ -50,15 +50,17 @@ pub(crate) struct Gathered<S> {
     unanswered: Unanswered,
     /// Whether what is being written has waited.
     has_waited: bool,
+    /// Whether something was written through since the connection was last read.
+    has_flushed: bool,
 }
 
 impl<S> Gathered<S> {
     /// A connection on which these requests are without an answer.
     pub(crate) fn new(inner: S, unanswered: Unanswered) -> Self {
-        Self { inner, unanswered, has_waited: false }
+        Self { inner, unanswered, has_waited: false, has_flushed: false }
     }
 
-    /// Lets others run, once before each flush.
+    /// Lets others run, once for all that a turn of the connection writes.
     fn poll_others(&mut self, context: &Context<'_>) -> Poll<()> {
         if self.has_waited || !self.unanswered.has_any() {
             return Poll::Ready(());
@@ -75,6 +77,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Each turn of a connection begins with reading.
+        if core::mem::take(&mut self.has_flushed) {
+            self.has_waited = false;
+        }
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
@@ -89,22 +95,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_others(context));
-        Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
-    }
-
+    /// Told that each piece is a write of its own, `h2` puts pieces of up to a KiB together, and
+    /// writes the answers in them at once; otherwise it writes through each piece of 256 bytes.
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        false
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.inner).poll_flush(context))?;
-        self.has_waited = false;
+        self.has_flushed = true;
         Poll::Ready(Ok(()))
     }
 
@@ -141,6 +140,13 @@ mod tests {
         assert!(Pin::new(stream).poll_flush(&mut context).is_ready());
     }
 
+    fn read(stream: &mut Gathered<DuplexStream>, waker: &Waker) {
+        let mut room = [0; 8];
+        let mut room = ReadBuf::new(&mut room);
+        let mut context = Context::from_waker(waker);
+        assert!(Pin::new(stream).poll_read(&mut context, &mut room).is_pending());
+    }
+
     #[tokio::test]
     async fn a_write_waits_once_for_the_answers_that_are_ready_with_it() {
         let (stream, mut client) = duplex(64);
@@ -150,9 +156,12 @@ mod tests {
         let waker = Waker::from(wakes.clone());
         let request = unanswered.begin();
         for (round, piece) in [b"one", b"two"].into_iter().enumerate() {
+            read(&mut stream, &waker);
             assert_eq!(write(&mut stream, &waker, piece), Poll::Pending);
             assert_eq!(wakes.0.load(Ordering::Relaxed), round + 1, "it is polled again");
+            read(&mut stream, &waker);
             assert_eq!(write(&mut stream, &waker, piece), Poll::Ready(3));
+            flush(&mut stream, &waker);
             assert_eq!(write(&mut stream, &waker, piece), Poll::Ready(3), "it has waited");
             flush(&mut stream, &waker);
         }
