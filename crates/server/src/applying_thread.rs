@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use quorate_codec::Wire;
@@ -201,8 +202,7 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
     /// there is not told.
     fn installed(&mut self, store: Store<Strict>, meta: Meta) {
         for (_, waiters) in std::mem::take(&mut self.lag.unapplied).into_iter().flatten() {
-            // The client may have gone.
-            waiters.map(|waiter| drop(waiter.send(Err(Ending::Unknown))));
+            waiters.map(|waiter| waiter.send(Err(Ending::Unknown)));
         }
         self.applying.install(store, meta);
     }
@@ -228,14 +228,15 @@ impl<M: Wire + Send + 'static> ApplyingThread<M> {
     }
 
     fn perform(&mut self, effects: ApplyingEffects) {
+        let mut wakers = Vec::with_capacity(effects.answers.len());
         for (ticket, answer) in effects.answers {
             if let Answer::Read(Ok(ReadResponse::Range(_))) = answer {
                 self.metrics.requests.ranges.increment();
             }
             let end = self.hold(answer);
-            // The client may have gone.
-            let _ = self.waiting.take(ticket).send(end);
+            wakers.extend(self.waiting.take(ticket).leave(end));
         }
+        wakers.into_iter().for_each(Waker::wake);
         for stream in effects.watched {
             self.streams.hand_out(stream, &mut self.applying);
         }

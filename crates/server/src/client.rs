@@ -19,10 +19,11 @@ use crate::backup::{Backup, BackupLost};
 use crate::config::Config;
 use crate::leases::LeaseIds;
 use crate::metrics::{Cause, Metrics};
+use crate::once;
 use crate::ordering_thread::Shared;
 use crate::queue::Sender;
 use crate::range_stream::RangeStream;
-use crate::waiter::{Ask, End, Figures, Held, Order, ToApplying};
+use crate::waiter::{Ask, Figures, Held, Order, ToApplying, Waiter};
 use crate::watching::WatchClient;
 
 /// Most bytes of a command: every message that carries one fits its frame.
@@ -45,6 +46,15 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Client {
     inner: Arc<Inner>,
+    wakes: Wakes,
+}
+
+/// When the threads are woken for what they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    AtOnce,
+    /// When [`Client::wake`] is called: they find all that was asked before then.
+    Later,
 }
 
 struct Inner {
@@ -99,7 +109,18 @@ impl Client {
             streams: AtomicU64::new(0),
             lease_ids: LeaseIds::new(entropy),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), wakes: Wakes::AtOnce }
+    }
+
+    /// The same node for whoever asks many things at once, and calls [`Self::wake`] afterwards.
+    pub(crate) fn waking_later(&self) -> Self {
+        Self { inner: self.inner.clone(), wakes: Wakes::Later }
+    }
+
+    /// Wakes the threads for what they were asked.
+    pub(crate) fn wake(&self) {
+        self.inner.ordering.wake();
+        self.inner.applying.wake();
     }
 
     /// The settings the server was started with.
@@ -245,8 +266,8 @@ impl Client {
     /// Moves leadership to another member.
     pub(crate) async fn transfer(&self, to: NodeId) -> Result<(), ApiError> {
         let _permit = self.admit()?;
-        let (waiter, ended) = oneshot::channel();
-        self.inner.ordering.ask(Ask::Transfer { to, waiter });
+        let (waiter, ended) = once::channel();
+        self.ask(Ask::Transfer { to, waiter });
         match ended.await.map_err(|_| ApiError::Stopped)? {
             Err(Ending::Transferred(Ok(()))) => Ok(()),
             Err(Ending::Transferred(Err(error))) => Err(match error {
@@ -292,7 +313,7 @@ impl Client {
     /// What the engine is doing.
     pub(crate) async fn status(&self) -> Result<Status, ApiError> {
         let (answer, asked) = oneshot::channel();
-        self.inner.ordering.ask(Ask::Status(answer));
+        self.ask(Ask::Status(answer));
         in_time(asked).await
     }
 
@@ -318,12 +339,9 @@ impl Client {
         in_time(asked).await
     }
 
-    async fn order(
-        &self,
-        ask: impl FnOnce(oneshot::Sender<End>) -> Ask,
-    ) -> Result<Held<Answer>, ApiError> {
-        let (waiter, ended) = oneshot::channel();
-        self.inner.ordering.ask(ask(waiter));
+    async fn order(&self, ask: impl FnOnce(Waiter) -> Ask) -> Result<Held<Answer>, ApiError> {
+        let (waiter, ended) = once::channel();
+        self.ask(ask(waiter));
         let ended = ended.await.map_err(|_| ApiError::Stopped)?;
         if let Some(cause) = ended.as_ref().err().and_then(Cause::of) {
             self.inner.metrics.requests.on_unanswered(cause);
@@ -332,10 +350,21 @@ impl Client {
     }
 
     async fn ask_locally(&self, request: ReadRequest) -> Result<Held<Answer>, ApiError> {
-        let (waiter, ended) = oneshot::channel();
+        let (waiter, ended) = once::channel();
         let message = ToApplying::Read { request, waiter, at: Index::ZERO };
-        let _ = self.inner.applying.send(message);
+        let _ = self.inner.applying.leave(message);
+        if self.wakes == Wakes::AtOnce {
+            self.inner.applying.wake();
+        }
         ended.await.map_err(|_| ApiError::Stopped)?.map_err(error_of)
+    }
+
+    fn ask(&self, ask: Ask) {
+        // If the thread is gone, so is who waits for it to answer.
+        self.inner.ordering.leave(ask);
+        if self.wakes == Wakes::AtOnce {
+            self.inner.ordering.wake();
+        }
     }
 
     /// Room for one more request, or a definite refusal.

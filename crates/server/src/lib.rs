@@ -26,6 +26,7 @@ mod log_thread;
 mod member;
 mod metrics;
 mod node;
+mod once;
 mod ordering_thread;
 mod oversize;
 mod peers;

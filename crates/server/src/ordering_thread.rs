@@ -260,8 +260,7 @@ impl<E: Engine<Message: Wire>> OrderingThread<E> {
     }
 
     fn end(&mut self, ticket: Ticket, ending: Ending) {
-        // The client may have gone.
-        let _ = self.writes.take(ticket).into_waiter().send(Err(ending));
+        self.writes.take(ticket).into_waiter().send(Err(ending));
     }
 
     fn fetch(&mut self, fetches: Vec<Fetch>) {
@@ -291,7 +290,7 @@ impl<E: Engine<Message: Wire>> OrderingThread<E> {
     }
 }
 
-/// Hands a peer's message to the half that it is for.
+/// Leaves a peer's message to the half that it is for, which finds it when it is woken.
 pub(crate) fn route<M>(
     from: NodeId,
     message: PeerMessage<M>,
@@ -302,11 +301,11 @@ pub(crate) fn route<M>(
     // Either thread is gone only when the node stops.
     match message {
         PeerMessage::Snapshot(message) => {
-            let _ = applying.send(ToApplying::Snapshot { from, message, permit: Some(permit) });
+            let _ = applying.leave(ToApplying::Snapshot { from, message, permit: Some(permit) });
         }
         message => {
             let input = OrderingInput::Peer { from, message };
-            let _ = ordering.send(ToOrdering::Input { input, permit: Some(permit) });
+            let _ = ordering.leave(ToOrdering::Input { input, permit: Some(permit) });
         }
     }
 }

@@ -168,8 +168,7 @@ async fn listen(urls: &[HttpUrl]) -> Result<Vec<TcpListener>, ServeError> {
 fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Front {
     let limit = usize::try_from(config.max_request_bytes + MESSAGE_SLACK_BYTES);
     let limit = limit.unwrap_or(usize::MAX);
-    let service = KvService::new(client.clone());
-    let kv = pb::kv_server::KvServer::new(service.clone())
+    let kv = pb::kv_server::KvServer::new(KvService::new(client.clone()))
         .max_decoding_message_size(limit)
         .max_encoding_message_size(usize::MAX);
     let cluster = pb::cluster_server::ClusterServer::new(ClusterService::new(client.clone()))
@@ -204,13 +203,13 @@ fn front(client: Client, config: &Config, stopped: &watch::Receiver<bool>) -> Fr
     let admission = Admission::new(limit, metrics.clone());
     let counted = GrpcLayer::new(metrics.grpc.clone(), admission);
     let grpc = grpc.prepare().into_axum_router().layer(named).layer(counted.clone());
+    let keys = Some(Arc::new(Keys::new(&client, counted.clone())));
     let mut http = http::routes(client);
     if config.http.enable_grpc_gateway {
         let services = grpc.clone().fallback(http::not_found);
         http = http.merge(gateway::routes(services, limit, stopped.clone()));
     }
     let guarded = axum::middleware::from_fn_with_state(Edge::of(&config.http), edge::guard);
-    let keys = Some(Arc::new(Keys::new(service, counted)));
     Front { keys, routes: grpc.fallback_service(http.layer(guarded)) }
 }
 

@@ -16,6 +16,7 @@ use quorate_storage::Reservation;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::backup::ToBackups;
+use crate::once;
 use crate::queue::Sender;
 use crate::range_stream::ToRanges;
 use crate::room::Share;
@@ -40,7 +41,7 @@ impl<T> Held<T> {
 pub(crate) type End = Result<Held<Answer>, Ending>;
 
 /// A client that waits. Dropping it tells the client that the server stopped.
-pub(crate) type Waiter = oneshot::Sender<End>;
+pub(crate) type Waiter = once::Sender<End>;
 
 /// What clients ask of the thread that orders.
 pub(crate) enum Ask {
@@ -79,16 +80,24 @@ impl<M> ToOrdering<M> {
 
 /// The way to the thread that orders, for those who need not know which engine it runs.
 pub(crate) trait Order: Send + Sync {
-    /// Passes a client's request on. If the thread is gone, so is the waiter in it.
-    fn ask(&self, ask: Ask);
+    /// Leaves a client's request, for the thread to find when it is woken. If the thread is gone,
+    /// so is the waiter in it.
+    fn leave(&self, ask: Ask);
+
+    /// Wakes the thread if something was left.
+    fn wake(&self);
 
     /// Tells the thread to end. One that has ended already needs no telling.
     fn stop(&self);
 }
 
 impl<M: Send> Order for Sender<ToOrdering<M>> {
-    fn ask(&self, ask: Ask) {
-        let _ = self.send(ToOrdering::Ask(ask));
+    fn leave(&self, ask: Ask) {
+        let _ = Sender::leave(self, ToOrdering::Ask(ask));
+    }
+
+    fn wake(&self) {
+        Sender::wake(self);
     }
 
     fn stop(&self) {

@@ -71,7 +71,9 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             if let Poll::Ready(ended) = requests {
                 return Poll::Ready(ended);
             }
-            if !poll_calls(&mut calls, context) {
+            let has_answered = poll_calls(&mut calls, context);
+            keys.inspect(|keys| keys.wake());
+            if !has_answered {
                 return Poll::Pending;
             }
         }

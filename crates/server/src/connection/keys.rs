@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use super::body::poll_data;
 use super::exchange::{End, Gone, send_data};
 use crate::api::{KeyRequest, KvService, Told};
+use crate::client::Client;
 use crate::gathered::UnansweredRequest;
 use crate::metrics::{Entered, GrpcLayer};
 use crate::waiter::Held;
@@ -38,6 +39,7 @@ const OK: HeaderValue = HeaderValue::from_static("0");
 
 /// What serves the keys.
 pub(crate) struct Keys {
+    client: Client,
     service: KvService,
     counted: GrpcLayer,
 }
@@ -84,9 +86,15 @@ fn message_of(data: &[u8]) -> Option<Bytes> {
 }
 
 impl Keys {
-    /// What this service says, counted there.
-    pub(crate) fn new(service: KvService, counted: GrpcLayer) -> Self {
-        Self { service, counted }
+    /// Those of this node, counted there.
+    pub(crate) fn new(client: &Client, counted: GrpcLayer) -> Self {
+        let client = client.waking_later();
+        Self { service: KvService::new(client.clone()), client, counted }
+    }
+
+    /// Has the calls go on that have been polled since: the node's threads are woken once for all.
+    pub(super) fn wake(&self) {
+        self.client.wake();
     }
 
     /// Answers a request, unless its client takes it back.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::config::MetricsDetail;
-use crate::queue;
+use crate::{once, queue};
 
 /// How long the test waits for what must happen.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,7 +40,7 @@ fn a_turn_takes_no_more_than_one_sync_does() {
     let mut thread = thread(Members::of_voters([NodeId(1)]), inbox);
     for _ in 0..20 {
         let command = bytes::Bytes::from(vec![b'v'; 1 << 20]);
-        let waiter = oneshot::channel().0;
+        let waiter = once::channel().0;
         sender.send(ToOrdering::Ask(Ask::Write { command, waiter })).unwrap();
     }
     thread.receive();

@@ -16,7 +16,7 @@ use quorate_consensus::NodeId;
 use quorate_replica::OrderingInput;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -152,6 +152,7 @@ impl<M: Wire + Send + 'static> Listener<M> {
             ended = self.read(&mut stream, &mut decoder, peer, protocol) => ended,
             () = hang_up.notified() => Ok(()),
         };
+        self.wake();
         if hello.channel == Channel::Messages {
             // The ordering thread is gone only when the node stops.
             let _ = self.exchange.ordering.send(OrderingInput::Disconnected(peer).into());
@@ -173,11 +174,14 @@ impl<M: Wire + Send + 'static> Listener<M> {
                 let payload = payload_of(frame, protocol)?;
                 let cost = (payload.len() >> 10) as u32 + 1;
                 let message = PeerMessage::<M>::decode(payload).map_err(|error| invalid(&error))?;
-                let permit = waiting.clone().acquire_many_owned(cost).await;
-                let permit = permit.expect("nobody closes the semaphore");
+                let permit = match waiting.clone().try_acquire_many_owned(cost) {
+                    Ok(permit) => permit,
+                    Err(_) => self.wait_for_room(&waiting, cost).await,
+                };
                 let Exchange { ordering, applying, .. } = &self.exchange;
                 route(peer, message, permit, ordering, applying);
             }
+            self.wake();
             if decoder.buffer_mut().spare_capacity_mut().len() < READ_BYTES / 4 {
                 decoder.buffer_mut().reserve(READ_BYTES);
             }
@@ -191,6 +195,19 @@ impl<M: Wire + Send + 'static> Listener<M> {
                 .of(peer)
                 .inspect(|peer| peer.received_bytes.add(read as u64));
         }
+    }
+
+    /// What was handed over is worked on meanwhile.
+    async fn wait_for_room(&self, waiting: &Arc<Semaphore>, kib: u32) -> OwnedSemaphorePermit {
+        self.wake();
+        let permit = waiting.clone().acquire_many_owned(kib).await;
+        permit.expect("nobody closes the semaphore")
+    }
+
+    /// Wakes the halves for the messages that were left to them.
+    fn wake(&self) {
+        self.exchange.ordering.wake();
+        self.exchange.applying.wake();
     }
 }
 
