@@ -2,11 +2,12 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::answer::Asked;
 use super::{Outcome, Read, Store};
 use crate::{
     ClusterTime, Command, CommandError, CompactRequest, CompactResponse, Context,
-    DeleteRangeRequest, DeleteRangeResponse, PublishRequest, PutRequest, PutResponse, RangeRequest,
-    Response, Rule, Rules, SetQuotaRequest,
+    DeleteRangeRequest, DeleteRangeResponse, PublishRequest, PutRequest, PutResponse, Response,
+    Rule, Rules, SetQuotaRequest,
 };
 
 impl<R: Rules> Store<R> {
@@ -108,8 +109,7 @@ impl<R: Rules> Store<R> {
     }
 
     fn on_delete_range(&mut self, request: &DeleteRangeRequest) -> Read<DeleteRangeResponse> {
-        let asked: Vec<RangeRequest> = request.previous().into_iter().collect();
-        if let Err(error) = self.check_answer(&asked)? {
+        if let Err(error) = self.check_answer(Asked::by_delete(request).as_slice())? {
             return Ok(Err(error));
         }
         self.delete_range(request).map(Ok)

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::answer::Asked;
 use super::index::{Head, Span};
 use super::{Read, Store};
 use crate::{
@@ -225,16 +226,23 @@ impl Side<'_> {
     }
 }
 
-/// What the operations on the path ask for, as ranges.
-fn asked(txn: &TxnRequest, path: &Path) -> Vec<RangeRequest> {
+/// What the answers to the operations on the path hold, in order.
+fn asked<'a>(txn: &'a TxnRequest, path: &Path) -> Vec<Asked<'a>> {
+    let mut found = Vec::new();
+    collect_asked(txn, path, &mut found);
+    found
+}
+
+fn collect_asked<'a>(txn: &'a TxnRequest, path: &Path, found: &mut Vec<Asked<'a>>) {
     let mut nested = path.nested.iter();
-    let of_op = |op: &RequestOp| match op {
-        RequestOp::Range(range) => vec![range.clone()],
-        RequestOp::Put(put) => put.previous().into_iter().collect(),
-        RequestOp::DeleteRange(delete) => delete.previous().into_iter().collect(),
-        RequestOp::Txn(txn) => asked(txn, next(&mut nested)),
-    };
-    path.branch(txn).iter().flat_map(of_op).collect()
+    for op in path.branch(txn) {
+        match op {
+            RequestOp::Range(range) => found.push(Asked::Range(range)),
+            RequestOp::Put(put) => found.extend(Asked::by_put(put)),
+            RequestOp::DeleteRange(delete) => found.extend(Asked::by_delete(delete)),
+            RequestOp::Txn(txn) => collect_asked(txn, next(&mut nested), found),
+        }
+    }
 }
 
 fn next<'a>(nested: &mut impl Iterator<Item = &'a Path>) -> &'a Path {
