@@ -3,6 +3,7 @@
 //! A key with one retained version costs 64 bytes and its own bytes; what a put or a compare of
 //! revisions needs to know of the newest version is here, so that neither reads the map.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
@@ -161,6 +162,15 @@ pub(super) struct Superseded {
     pub(super) free_at: i64,
 }
 
+/// A version that has become the newest of its key.
+#[derive(Debug)]
+pub(super) struct Written<T> {
+    pub(super) record: T,
+    pub(super) head: Head,
+    /// The version that it supersedes.
+    pub(super) old: Option<Superseded>,
+}
+
 /// Key to versions, in key order.
 #[derive(Debug, Default)]
 pub(super) struct KeyIndex {
@@ -222,20 +232,30 @@ impl KeyIndex {
         range.map(|(key, entry)| (&**key, entry))
     }
 
-    /// Makes `head` the newest version of `key`. Returns the one it supersedes.
-    pub(super) fn write(&mut self, key: &[u8], head: Head) -> Option<Superseded> {
+    /// Makes the record that `record_of` makes of the key as it is, if it exists, the key's newest
+    /// version. One search finds both, because searches are most of what a put costs.
+    pub(super) fn write<T: Borrow<Record>>(
+        &mut self,
+        key: &[u8],
+        revision: Revision,
+        record_of: impl FnOnce(Option<&Head>) -> T,
+    ) -> Written<T> {
         let Some(entry) = self.entries.get_mut(key) else {
+            let record = record_of(None);
+            let head = Head::new(revision, record.borrow());
             self.live += u64::from(!head.is_tombstone());
             self.entries.insert(key.into(), Entry { head, older: None });
-            return None;
+            return Written { record, head, old: None };
         };
+        let record = record_of(entry.live());
+        let head = Head::new(revision, record.borrow());
         let free_at = entry.head_free_at(Some(head.stamp()));
         let old = std::mem::replace(&mut entry.head, head);
         assert!(old.revision() < head.revision(), "a version is newer than all before it");
         entry.older.get_or_insert_default().stamps.push_back(old.stamp());
         self.live += u64::from(!head.is_tombstone());
         self.live -= u64::from(!old.is_tombstone());
-        Some(Superseded { head: old, free_at })
+        Written { record, head, old: Some(Superseded { head: old, free_at }) }
     }
 
     /// Forgets one version of `key`, which must be its oldest.

@@ -187,7 +187,7 @@ impl<R: Rules> Store<R> {
             "a key leaves its lease when it is deleted"
         );
         if exists {
-            self.write(Record::tombstone(Bytes::copy_from_slice(key)));
+            self.write(key, |_| Record::tombstone(Bytes::copy_from_slice(key)));
         }
         if self.rules.breaks(Rule::LeaseKeysManyRevisions) {
             self.end_writing();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::commit::Commits;
 use super::garbage::{GarbageQueue, Totals};
-use super::index::{Head, KeyIndex, SUB_MAX};
+use super::index::{Head, KeyIndex, SUB_MAX, Written};
 use super::lease_log::LeaseLog;
 use super::leases::{Attachments, Leases};
 use super::pins::Pins;
@@ -125,12 +125,11 @@ impl Scan {
             return Err(OpenError::Impossible(revision));
         }
         self.last = revision;
-        let head = Head::new(revision, record);
+        let Written { head, old, .. } = self.index.write(&record.key, revision, |_| record);
         self.found.records += 1;
         self.found.bytes += head.bytes();
         self.found.hash = self.found.hash.plus(head.hash);
         self.attachments.add(&record.key, record.lease);
-        let old = self.index.write(&record.key, head);
         if let Some(old) = old.filter(|old| !old.head.is_tombstone()) {
             let is_late = revision.main < old.free_at;
             let rank = if is_late { RecordRank::Late } else { RecordRank::Put };

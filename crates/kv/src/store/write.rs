@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::Store;
-use super::index::{Head, Span};
+use super::index::{Head, Span, Written};
 use super::leases::Move;
 use crate::{
-    CommandError, Damage, DeleteRangeRequest, DeleteRangeResponse, KeyValue, PutRequest,
+    CommandError, Damage, DeleteRangeRequest, DeleteRangeResponse, KeyValue, LeaseId, PutRequest,
     PutResponse, RECORD_OVERHEAD_BYTES, Record, RecordKind, Revision, Rule, Rules,
 };
 
@@ -29,14 +29,23 @@ impl<R: Rules> Store<R> {
 
     /// Writes one key. The caller has made every check.
     pub(super) fn put(&mut self, request: &PutRequest) -> Result<PutResponse, Damage> {
-        let head = self.index.head(&request.key).copied();
-        let has_to_read = request.prev_kv || request.ignore_value || request.ignore_lease;
-        let old = match head.filter(|_| has_to_read) {
-            Some(head) => Some((head.revision(), self.fetch(&request.key, head.revision())?)),
-            None => None,
+        let old = self.old_of(request)?;
+        let (value, lease) = match &old {
+            Some((_, old)) => kept(request, old),
+            None => (request.value.clone(), request.lease),
         };
-        let record = self.record_of(request, head.as_ref(), old.as_ref().map(|(_, old)| old));
-        let revision = self.write(record);
+        let created = self.state.revision + 1;
+        let is_moving = self.rules.breaks(Rule::CreateRevisionMoves);
+        let revision = self.write(&request.key, |head| Record {
+            key: request.key.clone(),
+            value,
+            create_revision: head
+                .filter(|_| !is_moving)
+                .map_or(created, |head| head.create_revision),
+            version: head.map_or(1, |head| head.version + 1),
+            lease,
+            kind: RecordKind::Put,
+        });
         let mut prev_kv = old.filter(|_| request.prev_kv).map(|(at, old)| old.key_value(at));
         if self.rules.breaks(Rule::PrevKvIsNew) && prev_kv.is_some() {
             prev_kv = Some(self.prev_kv(&request.key, revision)?);
@@ -44,29 +53,18 @@ impl<R: Rules> Store<R> {
         Ok(PutResponse { revision: revision.main, prev_kv })
     }
 
-    /// The record that a put makes of what was there. A key whose value or lease is to be kept
-    /// existed before the entry, but an earlier operation of the same transaction may have
-    /// deleted it (through a range that the duplicate check does not see): it has none then.
-    fn record_of(&self, request: &PutRequest, head: Option<&Head>, old: Option<&Record>) -> Record {
-        let value = match old {
-            Some(old) if request.ignore_value => old.value.clone(),
-            _ => request.value.clone(),
-        };
-        let lease = match old {
-            Some(old) if request.ignore_lease => old.lease,
-            _ => request.lease,
-        };
-        let created = self.state.revision + 1;
-        Record {
-            key: request.key.clone(),
-            value,
-            create_revision: head
-                .filter(|_| !self.rules.breaks(Rule::CreateRevisionMoves))
-                .map_or(created, |head| head.create_revision),
-            version: head.map_or(1, |head| head.version + 1),
-            lease,
-            kind: RecordKind::Put,
+    /// What a put writes over, if it needs to know more of it than the index does. A key whose
+    /// value or lease is to be kept existed before the entry, but an earlier operation of the same
+    /// transaction may have deleted it (through a range that the duplicate check does not see): it
+    /// has none then.
+    fn old_of(&self, request: &PutRequest) -> Result<Option<(Revision, Record)>, Damage> {
+        if !(request.prev_kv || request.ignore_value || request.ignore_lease) {
+            return Ok(None);
         }
+        let Some(head) = self.index.head(&request.key) else {
+            return Ok(None);
+        };
+        Ok(Some((head.revision(), self.fetch(&request.key, head.revision())?)))
     }
 
     /// Deletes the keys of a range, in key order.
@@ -90,7 +88,7 @@ impl<R: Rules> Store<R> {
         let spared = usize::from(self.rules.breaks(Rule::DeleteLeavesLast) && 1 < found.len());
         let taken = found.len() - spared;
         for (key, _) in found.into_iter().take(taken) {
-            self.write(Record::tombstone(key));
+            self.write(&key, |_| Record::tombstone(key.clone()));
         }
         if deleted == 0 && self.rules.breaks(Rule::EmptyDeleteTakesRevision) {
             self.state.revision += 1;
@@ -102,14 +100,18 @@ impl<R: Rules> Store<R> {
         Ok(self.fetch(key, revision)?.key_value(revision))
     }
 
-    /// Stores one record under the next revision.
+    /// Stores the record that `record_of` makes of a key as it is, if it exists, under the next
+    /// revision.
     ///
     /// Everything that follows the life of a key hangs here: index, sums, garbage, hash, and its
     /// lease: the old record's loses the key, the new one's gains it.
-    pub(super) fn write(&mut self, record: Record) -> Revision {
+    pub(super) fn write(
+        &mut self,
+        key: &[u8],
+        record_of: impl FnOnce(Option<&Head>) -> Record,
+    ) -> Revision {
         let revision = Revision::new(self.state.revision + 1, self.writing.changes);
-        let head = Head::new(revision, &record);
-        let old = self.index.write(&record.key, head);
+        let Written { record, head, old } = self.index.write(key, revision, record_of);
         if let Some(old) = old.filter(|old| !old.head.is_tombstone()) {
             if old.free_at == revision.main {
                 self.garbage.push(old.free_at, &old.head);
@@ -126,7 +128,7 @@ impl<R: Rules> Store<R> {
         self.effects.push(head.hash.0);
         let forgets = self.rules.breaks(Rule::DetachForgotten);
         let how = if forgets { Move::Stays } else { Move::Leaves };
-        self.leases.attach(&record.key, record.lease, how);
+        self.leases.attach(key, record.lease, how);
         self.recent.push(revision, record);
         self.writing.changes += 1;
         revision
@@ -169,4 +171,11 @@ impl<R: Rules> Store<R> {
         self.state.space_alarm.get_or_insert(self.state.logical_bytes);
         Err(CommandError::NoSpace)
     }
+}
+
+/// The value and the lease of a put over `old`.
+fn kept(request: &PutRequest, old: &Record) -> (Bytes, LeaseId) {
+    let value = if request.ignore_value { &old.value } else { &request.value };
+    let lease = if request.ignore_lease { old.lease } else { request.lease };
+    (value.clone(), lease)
 }
