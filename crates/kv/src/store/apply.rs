@@ -89,7 +89,7 @@ impl<R: Rules> Store<R> {
         self.effects.push(self.state.logical_bytes);
         self.effects.push(self.state.quota_bytes);
         self.effects.push(self.state.space_alarm.unwrap_or(u64::MAX));
-        self.effects.push(xxh3_64(&self.state.members));
+        self.effects.push(self.members_hash);
         if 0 < self.state.leases {
             self.effects.push(self.state.leases);
             self.effects.push(self.state.lease_hash.0);

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::hash::Effects;
 use crate::{
@@ -84,6 +85,8 @@ pub struct Store<R: Rules = Strict> {
     rules: R,
     /// The replicated state, but for records and leases.
     state: Checkpoint,
+    /// The hash of the members, which is part of every entry's.
+    members_hash: u64,
     leases: Leases,
     index: KeyIndex,
     garbage: GarbageQueue,
@@ -204,6 +207,7 @@ impl<R: Rules> Store<R> {
     /// same position: the initial ones before the first entry, later ones just before
     /// [`Store::apply_nothing`] is called for the entry that brings them.
     pub fn set_members(&mut self, members: Bytes) {
+        self.members_hash = xxh3_64(&members);
         self.state.members = members;
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::commit::Commits;
 use super::garbage::{GarbageQueue, Totals};
@@ -53,6 +54,7 @@ impl<R: Rules> Store<R> {
         let (index, garbage) = scan.finish(&state, &mut leases)?;
         Ok(Self {
             commits: Commits::at(&state),
+            members_hash: xxh3_64(&state.members),
             records,
             config,
             rules,

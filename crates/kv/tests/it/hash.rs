@@ -4,11 +4,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_kv::{
     ClusterTime, Command, CommandError, CompactRequest, Context, LeaseGrantRequest, LeaseId,
-    LeaseTtl, LogPosition, Mutant, PublishRequest, Record, RecordKind, Revision, Rule, Rules,
-    SetQuotaRequest, Step, Store, Strict,
+    LeaseTtl, LogPosition, Mutant, PublishRequest, Record, RecordKind, Records, Revision, Rule,
+    Rules, SetQuotaRequest, Step, Store, Strict,
 };
 
-use crate::support::{at, node, node_with, op_delete, op_put, put, range};
+use crate::support::{at, node, node_with, op_delete, op_put, open, put, range};
 
 fn record() -> impl Strategy<Value = (Revision, Record)> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..300);
@@ -153,6 +153,21 @@ fn the_state_hash_knows_time_members_and_index_and_not_the_ballot() {
     assert_ne!(hash(1, 1, "m", 1), hash(2, 1, "m", 1));
     assert_ne!(hash(1, 1, "m", 1), hash(1, 1, "n", 1));
     assert_ne!(hash(1, 1, "m", 1), hash(1, 1, "m", 2));
+}
+
+#[test]
+fn the_members_are_hashed_alike_after_a_restart() {
+    let mut node = node();
+    node.store.set_members("members".into());
+    node.put("a", "1");
+    let commit = node.store.begin_commit(u64::MAX).expect("an entry was applied");
+    node.map.commit(&commit).expect("memory commits");
+    node.store.finish_commit(commit.id);
+    let mut reopened = open(&node.map, Strict);
+    let next = at(node.store.position().index + 1);
+    node.store.apply_nothing(next);
+    reopened.apply_nothing(next);
+    assert_eq!(reopened.state_hash(), node.store.state_hash());
 }
 
 /// Frozen: replicas of different versions must agree.
