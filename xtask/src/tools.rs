@@ -25,7 +25,7 @@ enum Need {
     Optional,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 13] = [
     required("git", "git", "tidy and the seeds of property tests"),
     required("bash", "bash", "the command blocks of README.md"),
     required("etcd", "etcd-server", "the comparison with etcd"),
@@ -37,6 +37,8 @@ const TOOLS: [Tool; 11] = [
     optional("mkfs.ext4", "e2fsprogs", "power-cut tests"),
     optional("losetup", "util-linux", "power-cut tests"),
     optional("mount", "util-linux", "power-cut tests"),
+    optional("zsh", "zsh", "the script that completes commands in it"),
+    optional("fish", "fish", "the script that completes commands in it"),
 ];
 
 const fn required(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {

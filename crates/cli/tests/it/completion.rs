@@ -42,8 +42,14 @@ fn shells_understand_their_scripts() {
         for word in ["status", "explain", "no-such-command"] {
             assert_eq!(script.contains(word), word != "no-such-command", "{name}: {word}");
         }
-        if let Some(read) = read_by(program, arguments, &script) {
-            assert!(read.status.success() && read.stderr.is_empty(), "{name}: {read:?}");
+        match read_by(program, arguments, &script) {
+            Some(read) => {
+                assert!(read.status.success() && read.stderr.is_empty(), "{name}: {read:?}");
+                let broken = script + "\nif (\n";
+                let read = read_by(program, arguments, &broken).expect("it is installed");
+                assert!(!read.status.success(), "{name} reads anything: {read:?}");
+            }
+            None => println!("skipped: {name}, since {program} is not installed"),
         }
     }
 }
