@@ -16,8 +16,8 @@ pub const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// command of at most 7 MiB.
 const KEYS_ALWAYS_FIT: usize = 32;
 
-/// What an operation's answer holds beside what the operation itself writes. Borrowed, because nearly
-/// all of them hold nothing else, or little in any case.
+/// What an operation's answer holds beside what the operation itself writes. Borrowed, because
+/// nearly all of them hold nothing else, or little in any case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asked<'a> {
     Range(&'a RangeRequest),
