@@ -359,7 +359,7 @@ impl<R: quorate_kv::Rules, N: Rules> Applying<R, N> {
         if self.is_installing {
             return;
         }
-        self.compaction.on_commit_begun();
+        self.compaction.on_commit_begun(self.store.uncommitted_bytes());
         let Some(commit) = self.store.begin_commit(COMMIT_BYTES_MAX) else { return };
         if commit.checkpoint.position != self.store.position() || self.store.has_removes() {
             self.compaction.on_dirty(now);

@@ -10,6 +10,10 @@ use quorate_consensus::{Instant, Meta};
 pub struct CommitPolicy {
     /// Commit once this many bytes wait.
     pub bytes: u64,
+    /// The same for the first commit, and for one that follows another which age was the reason
+    /// for. Members apply the same bytes at nearly the same time. If this differs between them,
+    /// they do not all go to their disks at once, and most of the time a quorum does not.
+    pub first_bytes: u64,
     /// Commit what waits at the latest after this long.
     pub interval: Duration,
     /// Cut the log once it reaches this many entries below the durable position.
@@ -22,6 +26,7 @@ impl Default for CommitPolicy {
     fn default() -> Self {
         Self {
             bytes: 4 << 20,
+            first_bytes: 4 << 20,
             interval: Duration::from_secs(2),
             snapshot_count: 10_000,
             catch_up_entries: 5_000,
@@ -37,6 +42,8 @@ pub(crate) struct Compaction {
     durable: VecDeque<Meta>,
     compacted: u64,
     dirty_since: Option<Instant>,
+    /// Bytes that are worth the next commit.
+    due_bytes: u64,
 }
 
 /// Durable positions are remembered at least this far apart, so that few are; or a quarter of
@@ -46,7 +53,8 @@ const SPACING_ENTRIES: u64 = 256;
 impl Compaction {
     /// A log that begins after `compacted`.
     pub(crate) fn new(policy: CommitPolicy, compacted: u64) -> Self {
-        Self { policy, durable: VecDeque::new(), compacted, dirty_since: None }
+        let due_bytes = policy.first_bytes;
+        Self { policy, durable: VecDeque::new(), compacted, dirty_since: None, due_bytes }
     }
 
     /// Something was applied, or freed, that the disk has not taken.
@@ -57,12 +65,14 @@ impl Compaction {
     /// Whether it is time to commit `waiting` bytes.
     pub(crate) fn is_due(&self, now: Instant, waiting: u64) -> bool {
         let Some(since) = self.dirty_since else { return false };
-        waiting >= self.policy.bytes || since + self.policy.interval <= now
+        waiting >= self.due_bytes || since + self.policy.interval <= now
     }
 
-    /// A commit has begun: whatever follows is dirty anew.
-    pub(crate) fn on_commit_begun(&mut self) {
+    /// A commit of `waiting` bytes has begun: whatever follows is dirty anew.
+    pub(crate) fn on_commit_begun(&mut self, waiting: u64) {
         self.dirty_since = None;
+        let is_by_size = self.due_bytes <= waiting;
+        self.due_bytes = if is_by_size { self.policy.bytes } else { self.policy.first_bytes };
     }
 
     /// The state machine is durable at `meta`: where the log may be cut now, if it is worth it.
@@ -114,6 +124,7 @@ mod tests {
     fn compaction() -> Compaction {
         let policy = CommitPolicy {
             bytes: 100,
+            first_bytes: 60,
             interval: Duration::from_micros(50),
             snapshot_count: 2_000,
             catch_up_entries: 1_000,
@@ -132,11 +143,26 @@ mod tests {
         assert!(!compaction.is_due(at(1), 1_000), "nothing is dirty");
         compaction.on_dirty(at(10));
         compaction.on_dirty(at(30));
-        assert!(!compaction.is_due(at(59), 99));
-        assert!(compaction.is_due(at(59), 100) && compaction.is_due(at(60), 0));
+        assert!(!compaction.is_due(at(59), 59));
+        assert!(compaction.is_due(at(59), 60) && compaction.is_due(at(60), 0));
         assert_eq!(compaction.deadline(), Some(at(60)));
-        compaction.on_commit_begun();
+        compaction.on_commit_begun(60);
         assert_eq!((compaction.is_due(at(99), 1_000), compaction.deadline()), (false, None));
+    }
+
+    #[test]
+    fn only_the_first_commit_of_many_by_size_is_smaller() {
+        let mut compaction = compaction();
+        let at = Instant::from_micros;
+        let mut due_at = |waiting| {
+            compaction.on_dirty(at(10));
+            let due = (1..=200).find(|waiting| compaction.is_due(at(11), *waiting));
+            compaction.on_commit_begun(waiting);
+            due
+        };
+        assert_eq!([due_at(60), due_at(100), due_at(130)], [Some(60), Some(100), Some(100)]);
+        assert_eq!([due_at(7), due_at(7), due_at(60)], [Some(100), Some(60), Some(60)]);
+        assert_eq!(due_at(100), Some(100));
     }
 
     #[test]

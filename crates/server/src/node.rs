@@ -254,7 +254,7 @@ fn halves<E: ServedEngine>(
         incarnation: identity.incarnation,
         boots: u32::try_from(identity.boots).expect("a directory is opened less than 2^32 times"),
     };
-    let policy = CommitPolicy { snapshot_count: config.snapshot_count, ..CommitPolicy::default() };
+    let policy = commit_policy(config, &recovered.meta.members, identity.node);
     let applying = Applying::new(store, policy, recovered.meta.index, origin.first_number())
         .with_watch_limits(watch_limits(config));
     let seed = Seed(entropy ^ identity.node.0.rotate_left(32));
@@ -265,6 +265,14 @@ fn halves<E: ServedEngine>(
 }
 
 /// Responses are cut where etcd cuts them: at a request's bound and half a MiB.
+/// Each member goes to its disk at another part of the bytes between two commits.
+fn commit_policy(config: &Config, members: &Members, node: NodeId) -> CommitPolicy {
+    let usual = CommitPolicy { snapshot_count: config.snapshot_count, ..CommitPolicy::default() };
+    let members = members.nodes();
+    let (place, count) = (members.range(..=node).count() as u64, members.len() as u64);
+    CommitPolicy { first_bytes: usual.bytes * place / count.max(1), ..usual }
+}
+
 fn watch_limits(config: &Config) -> WatchLimits {
     let interval = config
         .watch_progress_notify_interval

@@ -214,6 +214,7 @@ impl Profile {
             engine,
             policy: CommitPolicy {
                 bytes: 64 << 10,
+                first_bytes: 64 << 10,
                 interval: Duration::from_millis(300),
                 snapshot_count: 600,
                 catch_up_entries: 100,

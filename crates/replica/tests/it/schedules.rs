@@ -17,6 +17,7 @@ fn stormy(random: &mut Random) -> Setup {
     let mut setup = setup();
     setup.policy = CommitPolicy {
         bytes: 1 << 20,
+        first_bytes: 1 << 20,
         interval: Duration::from_millis(50 + random.next() % 500),
         snapshot_count: 260,
         catch_up_entries: 1,

@@ -18,6 +18,7 @@ const CATCH_UP: u64 = 100;
 fn compacting() -> Setup {
     let policy = CommitPolicy {
         bytes: 1 << 20,
+        first_bytes: 1 << 20,
         interval: core::time::Duration::from_millis(100),
         snapshot_count: 300,
         catch_up_entries: CATCH_UP,

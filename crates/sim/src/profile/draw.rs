@@ -92,8 +92,10 @@ fn limits(draws: Draws, engine: &EngineConfig) -> Limits {
 }
 
 fn policy(draws: Draws) -> CommitPolicy {
+    let bytes = *draws.one_of(SIZE, [30], &[1 << 10, 16 << 10, 4 << 20]);
     CommitPolicy {
-        bytes: *draws.one_of(SIZE, [30], &[1 << 10, 16 << 10, 4 << 20]),
+        bytes,
+        first_bytes: bytes,
         interval: Duration::from_millis(draws.between(TIME, [4], 20, 1_000)),
         snapshot_count: *draws.one_of(SIZE, [31], &[10, 30, 100, 300, 10_000]),
         catch_up_entries: *draws.one_of(SIZE, [32], &[1, 10, 50, 200]),
