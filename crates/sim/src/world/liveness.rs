@@ -23,7 +23,8 @@ use crate::protocol::Protocol;
 /// Within how many election timeouts the core must be well.
 const TIMEOUTS: u32 = 20;
 
-/// Who catches up learns of at least so many entries in half an election timeout.
+/// Who catches up comes this much closer than ever before in half an election timeout, in entries.
+/// Who falls back as often as it catches up does not.
 const CATCH_UP_MIN: u64 = 10;
 
 /// Counted as at least this long, the default. Dialling again and trying a full disk again have
@@ -77,18 +78,18 @@ impl<P: Protocol> World<P> {
         }
         let mut probes = self.probes(&core);
         let mut end = begun_at + timeout * TIMEOUTS;
-        let mut behind = self.behind(&core);
+        let mut least_behind = self.behind(&core);
         while self.now < end && self.violation().is_none() {
             self.run_for(timeout / 2);
             self.take_probes(&mut probes);
             if self.unrest(&core, &probes).is_none() {
                 break;
             }
-            let still_behind = self.behind(&core);
-            if still_behind + CATCH_UP_MIN <= behind {
+            let behind = self.behind(&core);
+            if behind + CATCH_UP_MIN <= least_behind {
                 end = self.now + timeout * TIMEOUTS;
             }
-            behind = still_behind;
+            least_behind = least_behind.min(behind);
         }
         if self.is_over() {
             return None;
@@ -224,9 +225,10 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    /// How many committed entries the slowest of the core has not applied.
+    /// How many committed entries the slowest of the core has not applied: all of them, if it does
+    /// not run yet.
     fn behind(&self, core: &BTreeSet<NodeId>) -> u64 {
-        let applied = core.iter().filter_map(|node| self.applied(*node)).map(|(at, _)| at);
+        let applied = core.iter().map(|node| self.applied(*node).map_or(Index::ZERO, |(at, _)| at));
         let slowest = applied.min().unwrap_or(Index::ZERO);
         self.checks.committed().0.saturating_sub(slowest.0)
     }
