@@ -192,25 +192,32 @@ async fn a_call_that_its_client_takes_back_ends_and_others_go_on() {
     // Without a quorum a write waits: nothing but its client ends it so early.
     let (answered, mut stream) = begin(&send, request(PUT)).await;
     stream.send_data(framed(&put("k", b"2".to_vec())), true).expect("it is open");
+    // Taken back before it is read, it would not have been a call.
+    wait_for_count(&send, "grpc_server_started_total{", "2").await;
     stream.send_reset(Reason::CANCEL);
     assert!(answered.await.is_err());
+    wait_for_count(&send, "grpc_server_handled_total{grpc_code=\"Canceled\"", "1").await;
     let local = pb::RangeRequest { serializable: true, ..get("k") };
-    let canceled = async {
+    let read = call(&send, RANGE, &[framed(&local)]).await;
+    assert_eq!(read.grpc(), ("0", ""));
+}
+
+/// Waits until the metrics have this number of puts on a line that begins like this.
+async fn wait_for_count(send: &SendRequest<Bytes>, begins: &str, count: &str) {
+    let counted = async {
         loop {
-            let read = call(&send, RANGE, &[framed(&local)]).await;
-            assert_eq!(read.grpc().0, "0");
-            let metrics = plain(&send, "/metrics").await;
-            let text = String::from_utf8(metrics.data).expect("it is text");
-            let is_counted = |line: &str| {
-                line.starts_with("grpc_server_handled_total{grpc_code=\"Canceled\"")
+            let text = String::from_utf8(plain(send, "/metrics").await.data).expect("it is text");
+            let is_it = |line: &str| {
+                line.starts_with(begins)
                     && line.contains("\"Put\"")
+                    && line.ends_with(&format!(" {count}"))
             };
-            if text.lines().any(is_counted) {
+            if text.lines().any(is_it) {
                 return;
             }
         }
     };
-    tokio::time::timeout(PATIENCE, canceled).await.expect("the call ends");
+    tokio::time::timeout(PATIENCE, counted).await.expect("it is counted");
 }
 
 async fn plain(send: &SendRequest<Bytes>, path: &str) -> Answer {
