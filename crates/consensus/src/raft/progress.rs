@@ -19,6 +19,9 @@ pub(super) struct Progress {
     pub next: Index,
     pub flow: FlowState,
     pub window: Window,
+    /// How many messages may be unanswered: one after a gap, then one more for each that is
+    /// answered. On a network that reorders, most of a full window would be refused.
+    pub allowed: u32,
     pub contact: Contact,
     /// The highest commit mark it was sent.
     pub commit_sent: Index,
@@ -74,6 +77,7 @@ impl Progress {
             next,
             flow: FlowState::Probe(None),
             window: Window::default(),
+            allowed: u32::MAX,
             contact: Contact::new(now),
             commit_sent: Index::ZERO,
             is_ask_due: false,
@@ -88,7 +92,9 @@ impl Progress {
     pub(super) fn on_matched(&mut self, index: Index, compacted: Index) -> bool {
         let is_news = self.matched < index;
         self.matched = self.matched.max(index);
+        let unanswered = self.window.count();
         self.window.free_upto(self.matched);
+        self.allowed = self.allowed.saturating_add(unanswered - self.window.count());
         match self.flow {
             FlowState::Probe(asked) if self.next.previous() <= self.matched => {
                 let taken = asked.map_or(self.matched, |asked| asked.end);
@@ -143,6 +149,14 @@ impl Progress {
         self.flow = FlowState::Probe(Some(Asked { at: now, end: self.matched }));
     }
 
+    /// The peer refused what was sent, and holds the position before `next`: goes on there.
+    pub(super) fn back_up(&mut self, next: Index) {
+        if self.is_streaming() {
+            self.allowed = 1;
+        }
+        self.become_probe(next);
+    }
+
     /// Looks for the agreement from `next` on.
     pub(super) fn become_probe(&mut self, next: Index) {
         self.next = next.max(self.matched.next());
@@ -170,6 +184,11 @@ impl Progress {
             FlowState::Stream => self.matched < refused && refused < self.next,
             FlowState::Snapshot(_) => false,
         }
+    }
+
+    /// Whether another message with entries may be sent ahead of the answers.
+    pub(super) fn has_room(&self, config: &Config) -> bool {
+        self.window.count() < self.allowed && self.window.has_room(config)
     }
 
     /// Whether entries flow ahead of the answers.

@@ -201,7 +201,7 @@ impl<R: Rules> Raft<R> {
             return progress.become_snapshot();
         }
         let agreed = if self.rules.breaks(Rule::NeverBackUp) { refused } else { agreed.index };
-        progress.become_probe(agreed.next());
+        progress.back_up(agreed.next());
         let next = progress.next;
         self.effects.trace(What::Backtracked { peer: from, next }, reason);
     }

@@ -88,7 +88,7 @@ impl Sender<'_> {
     }
 
     fn stream(&mut self, to: NodeId, progress: &mut Progress, confirm: &mut Option<Confirmation>) {
-        while progress.next <= self.log.last() && progress.window.has_room(self.config) {
+        while progress.next <= self.log.last() && progress.has_room(self.config) {
             match self.supply(to, progress) {
                 Supply::Memory(entries) => self.append(to, progress, entries, confirm.take()),
                 Supply::Disk => break,

@@ -117,6 +117,7 @@ impl<R: Rules> Raft<R> {
             });
             canon.number(u64::from(progress.window.count()));
             progress.window.spans().for_each(|span| canon.index(span.last));
+            canon.number(u64::from(progress.allowed.min(self.config.window_messages_max)));
             canon.number(u64::from(progress.is_ask_due));
             canon.index(progress.commit_sent);
         }

@@ -41,7 +41,7 @@ impl<P: Protocol> Cluster<P> {
     pub(crate) fn new(rules: P::Rules, members: Members) -> Self {
         Self {
             hosts: BTreeMap::new(),
-            network: Network::new(0),
+            network: Network::new(0, 0),
             requests: Requests::default(),
             invariants: Invariants::new(P::ORDER),
             one_by_one: BTreeMap::new(),

@@ -272,7 +272,7 @@ impl<P: Protocol> Cluster<P> {
             ("partition", [_, ..]) => return self.partition(rest),
             ("heal", []) => self.network.mend(&Pattern::ALL),
             ("delay", [pattern @ .., time]) => {
-                self.network.delay(words::pattern(pattern)?, words::micros(time)?);
+                self.network.delay(words::pattern(pattern)?, words::delay(time)?);
             }
             ("cut", [_, ..]) => self.network.cut(words::pattern(rest)?),
             ("mend", [_, ..]) => self.network.mend(&words::pattern(rest)?),

@@ -3,6 +3,7 @@
 mod chaos;
 mod cluster;
 mod commands;
+mod dice;
 mod disk;
 mod expect;
 mod fault;

@@ -5,7 +5,15 @@ use std::collections::BTreeMap;
 
 use quorate_consensus::NodeId;
 
+use crate::dice::Dice;
 use crate::protocol::Protocol;
+
+/// How long messages take: from the least to the most, each as drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delay {
+    pub(crate) least: u64,
+    pub(crate) most: u64,
+}
 
 /// Which messages: by sender, receiver and kind, each optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +52,20 @@ pub(crate) struct Network<P: Protocol> {
     flights: Vec<Flight<P::Message>>,
     cut: Vec<Pattern>,
     held: Vec<Pattern>,
-    delays: Vec<(Pattern, u64)>,
+    delays: Vec<(Pattern, Delay)>,
+    dice: Dice,
     latency: u64,
     sent: BTreeMap<(NodeId, NodeId, &'static str), u64>,
 }
 
 impl<P: Protocol> Network<P> {
-    pub(crate) fn new(latency: u64) -> Self {
+    pub(crate) fn new(latency: u64, seed: u64) -> Self {
         Self {
             flights: Vec::new(),
             cut: Vec::new(),
             held: Vec::new(),
             delays: Vec::new(),
+            dice: Dice(seed),
             latency,
             sent: BTreeMap::new(),
         }
@@ -69,7 +79,14 @@ impl<P: Protocol> Network<P> {
             return;
         }
         let delay = self.delays.iter().rev().find(|(pattern, _)| pattern.has(from, to, kind));
-        let arrives_at = now + delay.map_or(self.latency, |&(_, delay)| delay);
+        let takes = match delay {
+            None => self.latency,
+            Some(&(_, Delay { least, most })) if least < most => {
+                least + self.dice.below(most - least + 1)
+            }
+            Some((_, delay)) => delay.least,
+        };
+        let arrives_at = now + takes;
         self.flights.push(Flight { from, to, arrives_at, message });
     }
 
@@ -133,7 +150,7 @@ impl<P: Protocol> Network<P> {
         self.held.retain(|held| pattern != &Pattern::ALL && held != pattern);
     }
 
-    pub(crate) fn delay(&mut self, pattern: Pattern, delay: u64) {
+    pub(crate) fn delay(&mut self, pattern: Pattern, delay: Delay) {
         self.delays.push((pattern, delay));
     }
 

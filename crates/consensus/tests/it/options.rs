@@ -34,7 +34,7 @@ pub(crate) fn create<P: Protocol>(rules: P::Rules, words: &[&str]) -> Check<Clus
     if let Some(sizes) = options.config.quorums {
         cluster.invariants = cluster.invariants.clone().with_sizes(sizes);
     }
-    cluster.network = Network::new(options.latency);
+    cluster.network = Network::new(options.latency, options.seed);
     cluster.sync_latency = options.sync_latency;
     for node in options.members.nodes() {
         let config = Config { node, ..options.config.clone() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_consensus::NodeId;
 
 use crate::fault::{Check, Fault, ensure, fail};
-use crate::network::Pattern;
+use crate::network::{Delay, Pattern};
 
 /// `n3`.
 pub(crate) fn node(word: &str) -> Check<NodeId> {
@@ -54,6 +54,14 @@ pub(crate) fn duration(word: &str) -> Check<Duration> {
 
 pub(crate) fn micros(word: &str) -> Check<u64> {
     Ok(duration(word)?.as_micros() as u64)
+}
+
+/// `20ms`, or `3ms..20ms`.
+pub(crate) fn delay(word: &str) -> Check<Delay> {
+    let (least, most) = word.split_once("..").unwrap_or((word, word));
+    let (least, most) = (micros(least)?, micros(most)?);
+    ensure!(least <= most, "`{word}` ends before it begins");
+    Ok(Delay { least, most })
 }
 
 /// Messages: `n1->n2`, `n1->*`, `*->*`, each with an optional kind after it.
