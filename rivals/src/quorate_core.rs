@@ -75,7 +75,7 @@ impl<E: Engine<Rules = Strict>> Engines<E> {
             engine.handle(Instant::ORIGIN, Input::Persisted { write: batch.id });
             was_told = true;
         }
-        if let Some(entry) = effects.committed.last() {
+        if let Some(entry) = effects.committed_entries().next_back() {
             self.applied[at] = entry.index.0;
             let (upto, clock) = (entry.index, Clock::default());
             // Nobody is drained for that alone, as in a server.

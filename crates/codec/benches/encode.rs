@@ -58,7 +58,7 @@ fn commands(criterion: &mut Criterion) {
 }
 
 fn writes(criterion: &mut Criterion) {
-    let write = Write::Put(entry(7));
+    let write = Write::Put(entry(7).into());
     let mut out = BytesMut::with_capacity(4096);
     criterion.bench_function("encode write", |bench| {
         bench.iter(|| {

@@ -24,10 +24,10 @@
 //! They carry no version: the log record, segment header or peer frame around them does.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use quorate_consensus::{Ballot, ClusterTime, Entry, Index, Members, Meta, Payload};
+use quorate_consensus::{Ballot, ClusterTime, Entries, Entry, Index, Members, Meta, Payload};
 
 use crate::error::DecodeError;
-use crate::primitives::{Layout, put_length};
+use crate::primitives::{Layout, put_length, put_list};
 use crate::reader::Reader;
 
 /// The most bytes an entry takes beside its payload: fixed fields, birth, proposal, tag and length.
@@ -66,6 +66,19 @@ pub fn decode_members(bytes: &mut Bytes) -> Result<Members, DecodeError> {
 const PAYLOAD_NOOP: u8 = 0;
 const PAYLOAD_COMMAND: u8 = 1;
 const PAYLOAD_MEMBERS: u8 = 2;
+
+impl Layout for Entries {
+    const NAME: &'static str = Entry::NAME;
+    const BYTES_MIN: usize = 4;
+
+    fn put(&self, out: &mut BytesMut) {
+        put_list(self, out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Vec::read(reader).map(Self::from)
+    }
+}
 
 impl Layout for Entry {
     const NAME: &'static str = "entry";

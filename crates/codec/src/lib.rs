@@ -72,5 +72,5 @@ pub use record::{
 };
 pub use wire::Wire;
 pub use write::{
-    HARD_BYTES_MAX, WRITE_VERSION, decode_hard, decode_write, encode_hard, encode_write,
+    HARD_BYTES_MAX, WRITE_VERSION, decode_hard, decode_write, encode_hard, encode_put, encode_write,
 };

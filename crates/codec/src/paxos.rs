@@ -20,11 +20,9 @@
 //! storage     u8: 0 writable, 1 full
 //! ```
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::paxos::{ElectionRound, Message, PromisePart};
-use quorate_consensus::{Ballot, Confirmation, Entry, Index, Meta, Span, StorageState};
+use quorate_consensus::{Ballot, Confirmation, Entries, Index, Meta, Span, StorageState};
 
 use crate::error::DecodeError;
 use crate::primitives::Layout;
@@ -142,7 +140,7 @@ impl Layout for Message {
                 storage: StorageState::read(reader)?,
             },
             LEARN => Self::Learn { slots: Vec::read(reader)? },
-            LEARNED => Self::Learned { entries: Arc::read(reader)? },
+            LEARNED => Self::Learned { entries: Entries::read(reader)? },
             SNAPSHOT => Self::Snapshot { meta: Box::new(Meta::read(reader)?) },
             TAKE_OVER => Self::TakeOver { ballot: Ballot::read(reader)? },
             found => return Err(DecodeError::BadTag { what: Self::NAME, found }),
@@ -172,7 +170,7 @@ fn read_accept(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
     let ballot = Ballot::read(reader)?;
     let commit = Index::read(reader)?;
     let confirm = Option::<Confirmation>::read(reader)?;
-    Ok(Message::Accept { ballot, entries: Arc::read(reader)?, commit, confirm })
+    Ok(Message::Accept { ballot, entries: Entries::read(reader)?, commit, confirm })
 }
 
 fn read_accepted(reader: &mut Reader<'_>) -> Result<Message, DecodeError> {
@@ -199,7 +197,7 @@ impl Layout for PromisePart {
         let last = Option::read(reader)?;
         let chosen_upto = Index::read(reader)?;
         let withheld_upto = Index::read(reader)?;
-        let votes = Arc::<Vec<Entry>>::read(reader)?;
+        let votes = Entries::read(reader)?;
         Ok(Self { first, last, votes, chosen_upto, withheld_upto })
     }
 }

@@ -15,7 +15,6 @@
 //! gives the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::{
@@ -125,19 +124,6 @@ impl<T: Layout> Layout for Box<T> {
     }
 }
 
-impl<T: Layout> Layout for Arc<T> {
-    const NAME: &'static str = T::NAME;
-    const BYTES_MIN: usize = T::BYTES_MIN;
-
-    fn put(&self, out: &mut BytesMut) {
-        (**self).put(out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        T::read(reader).map(Self::new)
-    }
-}
-
 impl<T: Layout> Layout for Option<T> {
     const NAME: &'static str = T::NAME;
     const BYTES_MIN: usize = 1;
@@ -168,15 +154,20 @@ impl<A: Layout, B: Layout> Layout for (A, B) {
     }
 }
 
+/// Writes a list.
+pub(crate) fn put_list<T: Layout>(values: &[T], out: &mut BytesMut) {
+    put_length(values.len(), out);
+    for value in values {
+        value.put(out);
+    }
+}
+
 impl<T: Layout> Layout for Vec<T> {
     const NAME: &'static str = T::NAME;
     const BYTES_MIN: usize = 4;
 
     fn put(&self, out: &mut BytesMut) {
-        put_length(self.len(), out);
-        for value in self {
-            value.put(out);
-        }
+        put_list(self, out);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

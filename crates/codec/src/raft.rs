@@ -23,12 +23,10 @@
 //!               2 busy
 //! ```
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::log::Position;
 use quorate_consensus::raft::{AppendResult, Body, Cause, Message, Term, Verdict};
-use quorate_consensus::{Ballot, Confirmation, Index, Meta, StorageState};
+use quorate_consensus::{Ballot, Confirmation, Entries, Index, Meta, StorageState};
 
 use crate::error::DecodeError;
 use crate::primitives::Layout;
@@ -151,7 +149,7 @@ fn read_append(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     let previous = Position::read(reader)?;
     let commit = Index::read(reader)?;
     let confirm = Option::<Confirmation>::read(reader)?;
-    Ok(Body::Append { previous, entries: Arc::read(reader)?, commit, confirm })
+    Ok(Body::Append { previous, entries: Entries::read(reader)?, commit, confirm })
 }
 
 const RESULT_MATCHED: u8 = 0;

@@ -10,8 +10,8 @@
 //! hard        u64 round, option u64 promised to, u64 committed
 //! ```
 //!
-//! A write ends where its fields end, so that several lie end to end in one batch; the batch that
-//! holds them is framed and checksummed by the log.
+//! Each entry is a record of its own. A record ends where its fields end, so that several lie end
+//! to end in one batch; the batch that holds them is framed and checksummed by the log.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_consensus::{Entry, HardState, Index, Meta, Promise, Write};
@@ -26,18 +26,44 @@ pub const WRITE_VERSION: u8 = 2;
 /// The length of an encoded hard state at most, in bytes.
 pub const HARD_BYTES_MAX: usize = 25;
 
-/// Appends one log record.
+/// Appends one log record, or one for each entry that is put.
 pub fn encode_write(write: &Write, out: &mut BytesMut) {
+    match write {
+        Write::Put(entries) => entries.iter().for_each(|entry| encode_put(entry, out)),
+        Write::Hard(hard) => encode_record(WRITE_HARD, hard, out),
+        Write::TruncateFrom(index) => encode_record(WRITE_TRUNCATE_FROM, index, out),
+        Write::CompactTo(meta) => encode_record(WRITE_COMPACT_TO, meta, out),
+        Write::Install(meta) => encode_record(WRITE_INSTALL, meta, out),
+    }
+}
+
+/// Appends the log record of an entry.
+pub fn encode_put(entry: &Entry, out: &mut BytesMut) {
+    encode_record(WRITE_PUT, entry, out);
+}
+
+fn encode_record(tag: u8, content: &impl Layout, out: &mut BytesMut) {
     out.put_u8(WRITE_VERSION);
-    write.put(out);
+    out.put_u8(tag);
+    content.put(out);
 }
 
 /// Takes one log record from the front of `bytes`. A command is a slice of `bytes`, not a copy.
 pub fn decode_write(bytes: &mut Bytes) -> Result<Write, DecodeError> {
     let mut reader = Reader::new(bytes);
-    reader.version(Write::NAME, WRITE_VERSION)?;
-    Write::read(&mut reader)
+    reader.version(RECORD, WRITE_VERSION)?;
+    match reader.byte(RECORD)? {
+        WRITE_HARD => HardState::read(&mut reader).map(Write::Hard),
+        WRITE_PUT => Entry::read(&mut reader).map(|entry| Write::Put(entry.into())),
+        WRITE_TRUNCATE_FROM => Index::read(&mut reader).map(Write::TruncateFrom),
+        WRITE_COMPACT_TO => Meta::read(&mut reader).map(Write::CompactTo),
+        WRITE_INSTALL => Meta::read(&mut reader).map(Write::Install),
+        found => Err(DecodeError::BadTag { what: RECORD, found }),
+    }
 }
+
+/// What an error calls a record.
+const RECORD: &str = "log record";
 
 /// Appends a hard state, for headers that repeat the newest one. It carries no version.
 pub fn encode_hard(hard: &HardState, out: &mut BytesMut) {
@@ -54,47 +80,6 @@ const WRITE_PUT: u8 = 1;
 const WRITE_TRUNCATE_FROM: u8 = 2;
 const WRITE_COMPACT_TO: u8 = 3;
 const WRITE_INSTALL: u8 = 4;
-
-impl Layout for Write {
-    const NAME: &'static str = "log record";
-    const BYTES_MIN: usize = 9;
-
-    fn put(&self, out: &mut BytesMut) {
-        match self {
-            Self::Hard(hard) => {
-                out.put_u8(WRITE_HARD);
-                hard.put(out);
-            }
-            Self::Put(entry) => {
-                out.put_u8(WRITE_PUT);
-                entry.put(out);
-            }
-            Self::TruncateFrom(index) => {
-                out.put_u8(WRITE_TRUNCATE_FROM);
-                index.put(out);
-            }
-            Self::CompactTo(meta) => {
-                out.put_u8(WRITE_COMPACT_TO);
-                meta.put(out);
-            }
-            Self::Install(meta) => {
-                out.put_u8(WRITE_INSTALL);
-                meta.put(out);
-            }
-        }
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match reader.byte(Self::NAME)? {
-            WRITE_HARD => HardState::read(reader).map(Self::Hard),
-            WRITE_PUT => Entry::read(reader).map(Self::Put),
-            WRITE_TRUNCATE_FROM => Index::read(reader).map(Self::TruncateFrom),
-            WRITE_COMPACT_TO => Meta::read(reader).map(Self::CompactTo),
-            WRITE_INSTALL => Meta::read(reader).map(Self::Install),
-            found => Err(DecodeError::BadTag { what: Self::NAME, found }),
-        }
-    }
-}
 
 impl Layout for HardState {
     const NAME: &'static str = "hard state";

@@ -105,7 +105,7 @@ impl<E: Engine<Rules = Strict>> Trio<E> {
             engine.handle(Instant::ORIGIN, Input::Persisted { write: batch.id });
             was_told = true;
         }
-        if let Some(entry) = effects.committed.last() {
+        if let Some(entry) = effects.committed_entries().next_back() {
             let (upto, clock) = (entry.index, Clock::default());
             // Nobody is drained for that alone, as in a server.
             engine.handle(Instant::ORIGIN, Input::Applied { upto, clock });

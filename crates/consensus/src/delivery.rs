@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::config::Config;
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::Index;
 
@@ -71,19 +72,23 @@ impl Delivery {
         self.outstanding.is_empty() || entry.cost() <= room
     }
 
-    /// Hands entries over that cost so many bytes, the next ones in order.
+    /// Hands entries over, the next ones in order.
     pub(crate) fn hand_over(
         &mut self,
-        entries: impl Iterator<Item = Entry>,
-        bytes: u64,
-        committed: &mut Vec<Entry>,
+        parts: impl Iterator<Item = Entries>,
+        committed: &mut Vec<Entries>,
     ) {
-        let before = committed.len();
-        committed.extend(entries);
-        let Some(entry) = committed[before..].last() else { return };
-        self.delivered = entry.index;
-        self.outstanding.push_back((entry.index, bytes));
-        self.outstanding_bytes += bytes;
+        let (mut last, mut bytes) = (self.delivered, 0);
+        for part in parts {
+            last = part.last().map_or(last, |entry| entry.index);
+            bytes += part.cost();
+            committed.push(part);
+        }
+        if self.delivered < last {
+            self.delivered = last;
+            self.outstanding.push_back((last, bytes));
+            self.outstanding_bytes += bytes;
+        }
     }
 
     /// The state machine was replaced by a snapshot at `index`.

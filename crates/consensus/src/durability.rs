@@ -94,11 +94,6 @@ impl<M> Durability<M> {
     /// The most writes that room is made for before they come.
     const RESERVE_MAX: usize = 4_096;
 
-    /// Makes room for so many writes.
-    pub(crate) fn reserve(&mut self, writes: usize) {
-        self.pending.reserve(writes);
-    }
-
     /// Takes note that a batch and all before it are durable.
     pub(crate) fn on_persisted(&mut self, write: WriteId, now: Instant) {
         assert!(write <= self.issued, "a batch is durable that was never issued");

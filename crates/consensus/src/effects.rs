@@ -1,5 +1,6 @@
 //! What the host must do: the whole list.
 
+use crate::entries::Entries;
 use crate::entry::{Entry, Meta};
 use crate::ids::{Index, NodeId, ProposalId};
 use crate::outcome::{Outcome, Proposed, Refusal};
@@ -17,8 +18,9 @@ pub struct Effects<M> {
     /// Safe to send now: whatever a message promises is already durable. May be lost,
     /// duplicated and reordered on the way.
     pub messages: Vec<Envelope<M>>,
-    /// Committed entries in the order of the log, each exactly once, without gaps.
-    pub committed: Vec<Entry>,
+    /// Committed entries in the order of the log, each exactly once, without gaps, in parts none
+    /// of which is empty.
+    pub committed: Vec<Entries>,
     /// Requests that ended.
     pub outcomes: Vec<Outcome>,
     /// Entries to be read from the durable log.
@@ -65,6 +67,11 @@ impl<M> Effects<M> {
         trace.clear();
         self.install = None;
         self.write.take().map(|batch| batch.writes)
+    }
+
+    /// The committed entries, one by one.
+    pub fn committed_entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.committed.iter().flatten()
     }
 
     /// Says what happened and why.

@@ -12,6 +12,7 @@ mod delivery;
 mod durability;
 pub mod effects;
 pub mod engine;
+pub mod entries;
 pub mod entry;
 mod handover;
 pub mod ids;
@@ -34,6 +35,7 @@ mod slots;
 mod snapshots;
 mod standing;
 pub mod status;
+mod tail;
 mod tenure;
 pub mod time;
 pub mod trace;
@@ -45,6 +47,7 @@ pub use clock::Clock;
 pub use config::{Config, Timers};
 pub use effects::{Effects, Envelope, Fetch, FetchReason, Misbehaved, SendSnapshot};
 pub use engine::Engine;
+pub use entries::Entries;
 pub use entry::{Entry, Meta, Payload};
 pub use ids::{
     Confirmation, Incarnation, Index, NodeId, ProposalId, RequestId, Seed, Span, WriteId,

@@ -6,8 +6,10 @@
 use std::collections::VecDeque;
 
 use crate::ballot::Ballot;
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, WriteId};
+use crate::tail::Tail;
 use crate::time::ClusterTime;
 use crate::write::{BallotRun, Recovered};
 
@@ -39,8 +41,7 @@ pub(crate) struct Log {
     compacted: Position,
     /// The ballots of all entries above `compacted`, ascending and without gaps.
     runs: VecDeque<BallotRun>,
-    tail: VecDeque<Entry>,
-    tail_bytes: u64,
+    tail: Tail,
     last: Index,
     /// The stamp of the last entry, of which nothing is left once that is truncated: a stamp of an
     /// entry that lost would have the cluster's clock leap, and end leases early. Where the entry
@@ -74,11 +75,11 @@ impl Log {
             assert!(run.first <= run.last, "a recovered run of ballots is empty");
             last = run.last;
         }
-        let tail: VecDeque<Entry> = recovered.tail.iter().cloned().collect();
+        let mut tail = Tail::default();
+        tail.load(recovered.tail.clone());
         let log = Self {
             compacted,
             runs: recovered.ballots.iter().copied().collect(),
-            tail_bytes: tail.iter().map(Entry::cost).sum(),
             tail,
             last,
             last_time: recovered.time,
@@ -90,7 +91,7 @@ impl Log {
         };
         assert!(log.committed <= last, "the durable log lost committed entries");
         assert!(
-            log.tail.back().is_none_or(|entry| entry.index == last),
+            log.tail.last().is_none_or(|entry| entry.index == last),
             "the recovered tail does not end where the log ends"
         );
         log
@@ -135,7 +136,7 @@ impl Log {
 
     /// The first index in memory; one after the last if none is.
     pub(crate) fn tail_first(&self) -> Index {
-        self.tail.front().map_or_else(|| self.last.next(), |entry| entry.index)
+        self.tail.first().map_or_else(|| self.last.next(), |entry| entry.index)
     }
 
     /// The runs of ballots above the compacted position.
@@ -178,16 +179,35 @@ impl Log {
         )
     }
 
-    /// Adds an entry at the end.
-    pub(crate) fn append(&mut self, entry: Entry) {
+    /// Adds an entry at the end, to be sealed with those that come next. Whether that is due.
+    pub(crate) fn push(&mut self, entry: Entry) -> bool {
+        self.count(&entry);
+        self.bytes_appended += entry.cost();
+        self.tail.push(entry)
+    }
+
+    /// Whether anything was pushed that is not sealed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tail.is_open()
+    }
+
+    /// Shares what was pushed since the last time.
+    pub(crate) fn seal(&mut self) -> Option<Entries> {
+        self.tail.seal()
+    }
+
+    /// Adds consecutive entries at the end.
+    pub(crate) fn append(&mut self, entries: &Entries) {
+        entries.iter().for_each(|entry| self.count(entry));
+        self.bytes_appended += entries.cost();
+        self.tail.put(entries);
+    }
+
+    fn count(&mut self, entry: &Entry) {
         assert!(entry.index == self.last.next(), "an appended entry leaves a gap");
         self.extend_runs(entry.index, entry.ballot);
         self.last = entry.index;
         self.last_time = self.last_time.max(entry.time);
-        let cost = entry.cost();
-        self.tail_bytes += cost;
-        self.bytes_appended += cost;
-        self.tail.push_back(entry);
     }
 
     fn extend_runs(&mut self, index: Index, ballot: Ballot) {
@@ -206,7 +226,7 @@ impl Log {
         assert!(self.committed < first, "a committed entry would be truncated");
         assert!(first <= self.last, "there is nothing to truncate");
         self.remove_from(first);
-        self.last_time = self.tail.back().map_or(ClusterTime(0), |entry| entry.time);
+        self.last_time = self.tail.last().map_or(ClusterTime(0), |entry| entry.time);
     }
 
     /// Truncates, and leaves the marks as they were: a broken rule.
@@ -217,10 +237,7 @@ impl Log {
     }
 
     fn remove_from(&mut self, first: Index) {
-        while self.tail.back().is_some_and(|entry| first <= entry.index) {
-            let entry = self.tail.pop_back().expect("its presence was just checked");
-            self.tail_bytes -= entry.cost();
-        }
+        self.tail.cut_from(first);
         while self.runs.back().is_some_and(|run| first <= run.first) {
             self.runs.pop_back();
         }
@@ -261,9 +278,7 @@ impl Log {
     pub(crate) fn compact(&mut self, position: Position) {
         assert!(position.index <= self.committed, "an uncommitted entry would be compacted");
         assert!(self.holds(position), "compacted at a position that is not in the log");
-        while self.tail.front().is_some_and(|entry| entry.index <= position.index) {
-            self.evict_oldest();
-        }
+        self.tail.forget_upto(position.index);
         while self.runs.front().is_some_and(|run| run.last <= position.index) {
             self.runs.pop_front();
         }
@@ -286,43 +301,31 @@ impl Log {
 
     /// Drops durable entries from memory, oldest first, until the tail fits `bytes_max`.
     pub(crate) fn evict(&mut self, bytes_max: u64) {
-        while bytes_max < self.tail_bytes
-            && self.tail.front().is_some_and(|entry| entry.index <= self.persisted)
-        {
-            self.evict_oldest();
-        }
-    }
-
-    fn evict_oldest(&mut self) {
-        if let Some(entry) = self.tail.pop_front() {
-            self.tail_bytes -= entry.cost();
-        }
+        self.tail.evict(self.persisted, bytes_max);
     }
 
     /// The entry at an index, if it is in memory.
     pub(crate) fn entry_at(&self, index: Index) -> Option<&Entry> {
-        let first = self.tail_first();
-        if index < first {
-            return None;
-        }
-        self.tail.get(index.distance_from(first) as usize)
+        self.tail.at(index)
     }
 
-    /// Entries from `first` on, up to `last` and `bytes_max` but at least one, out of memory, and
-    /// what they cost.
-    pub(crate) fn entries(
+    /// Entries from `first` to `last`, as far as they fit `bytes_max` but at least one, out of
+    /// memory.
+    pub(crate) fn parts(
         &self,
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> (impl ExactSizeIterator<Item = &Entry>, u64) {
+    ) -> impl Iterator<Item = Entries> {
         assert!(self.tail_first() <= first, "entries are read that are not in memory");
         assert!(first <= last && last <= self.last, "entries are read that do not exist");
-        let skip = first.distance_from(self.tail_first()) as usize;
-        let wanted = last.distance_from(first) as usize + 1;
-        // Counted first, so that a copy is allocated once.
-        let (count, bytes) = Entry::fitting(self.tail.range(skip..skip + wanted), bytes_max);
-        (self.tail.range(skip..skip + count), bytes)
+        self.tail.parts(first, last, bytes_max)
+    }
+
+    /// Entries from `first` on for one message: as many as fit `bytes_max`, but at least one.
+    pub(crate) fn gathered(&self, first: Index, bytes_max: u64) -> Entries {
+        assert!(self.tail_first() <= first, "entries are read that are not in memory");
+        self.tail.gathered(first, bytes_max)
     }
 
     /// Checks what always holds between the parts.
@@ -333,7 +336,7 @@ impl Log {
         let newest = self.runs.back().map_or(self.compacted.index, |run| run.last);
         assert!(newest == self.last, "the ballots do not reach the end");
         assert!(
-            self.tail.back().is_none_or(|entry| entry.index == self.last),
+            self.tail.last().is_none_or(|entry| entry.index == self.last),
             "the tail does not reach the end"
         );
         assert!(

@@ -8,8 +8,10 @@
 use std::collections::VecDeque;
 
 use crate::ballot::Ballot;
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, Span, WriteId};
+use crate::tail::Tail;
 use crate::write::Recovered;
 
 #[cfg(test)]
@@ -22,10 +24,9 @@ mod tests;
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     compacted: Index,
-    /// The votes from `tail_first` to `last`; no vote is a hole.
-    tail: VecDeque<Option<Entry>>,
+    /// The votes from `tail_first` to `last`.
+    tail: Tail,
     tail_first: Index,
-    tail_bytes: u64,
     /// The highest slot with a vote, or the compacted one.
     last: Index,
     chosen: Index,
@@ -58,20 +59,16 @@ impl Slots {
         let tail_first = recovered.tail.first().map_or(next, |entry| entry.index.min(next));
         let mut slots = Self {
             compacted,
-            tail: VecDeque::new(),
+            tail: Tail::default(),
             tail_first,
-            tail_bytes: 0,
-            last: tail_first.previous(),
+            last,
             chosen,
             unissued: None,
             marks: VecDeque::new(),
             bytes_put: 0,
             bytes_persisted: 0,
         };
-        for entry in &recovered.tail {
-            slots.load(entry.clone());
-        }
-        slots.extend_to(last);
+        slots.load(recovered.tail.clone());
         (slots, missing(recovered, next))
     }
 
@@ -102,21 +99,23 @@ impl Slots {
 
     /// Bytes of votes in memory.
     pub(crate) fn tail_bytes(&self) -> u64 {
-        self.tail_bytes
+        self.tail.bytes()
     }
 
     /// The vote in a slot, if there is one and it is in memory.
     pub(crate) fn vote(&self, index: Index) -> Option<&Entry> {
-        if index < self.tail_first {
-            return None;
-        }
-        self.tail.get(index.distance_from(self.tail_first) as usize)?.as_ref()
+        self.tail.at(index)
+    }
+
+    /// Votes in memory from `first` on, without holes; none if there is none in that slot. More may
+    /// follow.
+    pub(crate) fn run_at(&self, first: Index) -> &[Entry] {
+        self.tail.run_at(first)
     }
 
     /// The votes in memory from `first` on, ascending.
     pub(crate) fn votes_from(&self, first: Index) -> impl Iterator<Item = &Entry> {
-        let skip = first.distance_from(self.tail_first) as usize;
-        self.tail.range(skip.min(self.tail.len())..).flatten()
+        self.tail.from(first)
     }
 
     /// The last slot up to which everything is both chosen and durable here.
@@ -130,41 +129,41 @@ impl Slots {
         waiting.map_or(self.last, Index::previous)
     }
 
-    /// Stores a vote that is being written; it replaces the one before.
-    pub(crate) fn put(&mut self, entry: Entry) {
-        assert!(self.tail_first <= entry.index, "a vote for a slot decided long ago");
-        let cost = entry.cost();
+    /// Adds a vote above all others, to be sealed with those that come next. Whether that is due.
+    pub(crate) fn push(&mut self, entry: Entry) -> bool {
+        assert!(entry.index == self.last.next(), "a pushed vote leaves a gap");
+        self.count(entry.index, entry.index, entry.cost());
+        self.tail.push(entry)
+    }
+
+    /// Whether anything was pushed that is not sealed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tail.is_open()
+    }
+
+    /// Shares what was pushed since the last time.
+    pub(crate) fn seal(&mut self) -> Option<Entries> {
+        self.tail.seal()
+    }
+
+    /// Stores votes that are being written; they replace those before.
+    pub(crate) fn put(&mut self, entries: &Entries) {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        assert!(self.tail_first <= first.index, "a vote for a slot decided long ago");
+        self.count(first.index, last.index, entries.cost());
+        self.tail.put(entries);
+    }
+
+    fn count(&mut self, first: Index, last: Index, cost: u64) {
         self.bytes_put += cost;
-        self.unissued = Some(self.unissued.map_or(entry.index, |lowest| lowest.min(entry.index)));
-        self.keep(entry, cost);
+        self.unissued = Some(self.unissued.map_or(first, |lowest| lowest.min(first)));
+        self.last = self.last.max(last);
     }
 
-    /// Takes a vote into memory that is on the disk already.
-    pub(crate) fn load(&mut self, entry: Entry) {
-        let cost = entry.cost();
-        self.keep(entry, cost);
-    }
-
-    fn keep(&mut self, entry: Entry, cost: u64) {
-        self.tail_bytes += cost;
-        if entry.index == self.last.next() {
-            self.last = entry.index;
-            return self.tail.push_back(Some(entry));
-        }
-        self.extend_to(entry.index);
-        let at = entry.index.distance_from(self.tail_first) as usize;
-        if let Some(replaced) = self.tail[at].replace(entry) {
-            self.tail_bytes -= replaced.cost();
-        }
-    }
-
-    /// Makes holes up to a slot.
-    fn extend_to(&mut self, last: Index) {
-        if self.last < last {
-            let length = last.distance_from(self.tail_first) as usize + 1;
-            self.tail.resize(length, None);
-            self.last = last;
-        }
+    /// Takes votes into memory that are on the disk already.
+    pub(crate) fn load(&mut self, entries: Vec<Entry>) {
+        self.last = entries.last().map_or(self.last, |entry| self.last.max(entry.index));
+        self.tail.load(entries);
     }
 
     /// Moves the chosen mark forward.
@@ -204,47 +203,37 @@ impl Slots {
     }
 
     fn forget_upto(&mut self, index: Index) {
-        while self.tail_first <= index {
-            self.evict_oldest();
-        }
-    }
-
-    fn evict_oldest(&mut self) {
-        if let Some(Some(entry)) = self.tail.pop_front() {
-            self.tail_bytes -= entry.cost();
-        }
-        self.tail_first = self.tail_first.next();
+        self.tail.forget_upto(index);
+        self.tail_first = self.tail_first.max(index.next());
     }
 
     /// Drops decided and durable entries from memory, oldest first, until the rest fits
     /// `bytes_max`.
     pub(crate) fn evict(&mut self, bytes_max: u64) {
-        if self.tail_bytes <= bytes_max {
+        if self.tail.bytes() <= bytes_max {
             return;
         }
-        let durable = self.durable_chosen();
-        while bytes_max < self.tail_bytes && self.tail_first <= durable {
-            self.evict_oldest();
-        }
+        // What is decided has no holes.
+        self.tail_first.0 += self.tail.evict(self.durable_chosen(), bytes_max);
     }
 
-    /// Chosen entries from `first` on, up to `last` and `bytes_max` but at least one, from memory,
-    /// and what they cost.
-    pub(crate) fn chosen_entries(
+    /// Chosen entries from `first` to `last`, as far as they fit `bytes_max` but at least one, from
+    /// memory.
+    pub(crate) fn chosen_parts(
         &self,
         first: Index,
         last: Index,
         bytes_max: u64,
-    ) -> (impl ExactSizeIterator<Item = &Entry>, u64) {
+    ) -> impl Iterator<Item = Entries> {
         assert!(self.tail_first <= first, "entries are read that are not in memory");
         assert!(first <= last && last <= self.chosen, "entries are read that are not chosen");
-        let skip = first.distance_from(self.tail_first) as usize;
-        let wanted = last.distance_from(first) as usize + 1;
-        let chosen = |vote| Option::as_ref(vote).expect("a chosen slot in memory has a vote");
-        // Counted first, so that a copy is allocated once.
-        let wanted = self.tail.range(skip..skip + wanted).map(chosen);
-        let (count, bytes) = Entry::fitting(wanted, bytes_max);
-        (self.tail.range(skip..skip + count).map(chosen), bytes)
+        self.tail.parts(first, last, bytes_max)
+    }
+
+    /// Votes from `first` on for one message: as many as fit `bytes_max`, but at least one if there
+    /// is any.
+    pub(crate) fn gathered(&self, first: Index, bytes_max: u64) -> Entries {
+        self.tail.gathered(first, bytes_max)
     }
 
     /// The ballots of the votes in memory.
@@ -258,8 +247,10 @@ impl Slots {
         assert!(self.chosen <= self.last, "chosen beyond the last vote");
         assert!(self.compacted < self.tail_first, "a compacted slot is in memory");
         assert!(self.tail_first <= self.chosen.next(), "an undecided slot is not in memory");
-        let end = Index(self.tail_first.0 + self.tail.len() as u64);
-        assert!(end == self.last.next(), "the tail does not end at the last slot");
+        let is_below = |entry: &Entry| entry.index < self.tail_first;
+        assert!(!self.tail.first().is_some_and(is_below), "a forgotten slot is in memory");
+        let is_above = |entry: &Entry| self.last < entry.index;
+        assert!(!self.tail.last().is_some_and(is_above), "the tail ends above the last slot");
         // The newest decided slot stands for all, which would be too many to look at.
         let is_known = self.chosen < self.tail_first || self.vote(self.chosen).is_some();
         assert!(is_known, "a chosen value is not known");

@@ -1,6 +1,7 @@
 //! What an engine asks its host to make durable.
 
 use crate::ballot::{Ballot, Promise};
+use crate::entries::Entries;
 use crate::entry::{Entry, Meta};
 use crate::ids::{Index, WriteId};
 
@@ -18,14 +19,24 @@ pub struct HardState {
 pub enum Write {
     /// Replaces the hard state.
     Hard(HardState),
-    /// Stores an entry at its index. Replaces what was there; never truncates.
-    Put(Entry),
+    /// Stores each entry at its index. Replaces what was there; never truncates. Never empty.
+    Put(Entries),
     /// Removes every entry at this index and above (Raft only).
     TruncateFrom(Index),
     /// Entries up to `meta.index` are no longer needed: the state machine is durable there.
     CompactTo(Meta),
     /// The state machine was replaced by the snapshot at `meta.index`. Entries up to it go.
     Install(Meta),
+}
+
+impl Write {
+    /// The entries it stores.
+    pub fn entries(&self) -> &[Entry] {
+        match self {
+            Self::Put(entries) => entries,
+            Self::Hard(_) | Self::TruncateFrom(_) | Self::CompactTo(_) | Self::Install(_) => &[],
+        }
+    }
 }
 
 /// Writes that become durable together.
@@ -40,11 +51,7 @@ pub struct WriteBatch {
 impl WriteBatch {
     /// What its entries cost against byte limits.
     pub fn cost(&self) -> u64 {
-        let cost = |write: &Write| match write {
-            Write::Put(entry) => entry.cost(),
-            Write::Hard(_) | Write::TruncateFrom(_) | Write::CompactTo(_) | Write::Install(_) => 0,
-        };
-        self.writes.iter().map(cost).sum()
+        self.writes.iter().flat_map(Write::entries).map(Entry::cost).sum()
     }
 }
 

@@ -357,7 +357,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
         now: Instant,
         effects: &mut Effects<E::Message>,
     ) -> OrderingEffects<E::Message> {
-        let committed = self.deliver(effects.committed.drain(..));
+        let committed = self.deliver(effects.committed_entries());
         for outcome in effects.outcomes.drain(..) {
             self.on_outcome(now, outcome);
         }
@@ -383,7 +383,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
     }
 
     /// Attaches to each committed entry the client that waits for it.
-    fn deliver(&mut self, entries: impl Iterator<Item = Entry>) -> Vec<(Entry, Waiters)> {
+    fn deliver<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<(Entry, Waiters)> {
         entries
             .map(|entry| {
                 self.reached = entry.index;
@@ -392,7 +392,7 @@ impl<E: Engine, R: Rules> Ordering<E, R> {
                     self.ticking.on_committed(id, entry.index);
                 }
                 let waiters = self.settle(entry.id);
-                (entry, waiters)
+                (entry.clone(), waiters)
             })
             .collect()
     }

@@ -51,7 +51,7 @@ impl Writer {
         self.write += 1;
         let first = self.last + 1;
         self.last += entries;
-        let writes = (first..=self.last).map(|index| Write::Put(entry(index))).collect();
+        let writes = (first..=self.last).map(|index| Write::Put(entry(index).into())).collect();
         let batch = WriteBatch { id: WriteId(self.write), writes };
         self.wal.append(&[batch]).expect("the disk has room");
         self.reserve();

@@ -68,14 +68,17 @@ fn plain(directory: &Path, entries: u64, seconds: u64) -> Speed {
 }
 
 fn entry(index: u64) -> Write {
-    Write::Put(Entry {
-        index: Index(index),
-        ballot: Ballot { round: 1, node: NodeId(1) },
-        born: Ballot { round: 1, node: NodeId(1) },
-        id: None,
-        time: ClusterTime(index),
-        payload: Payload::Command(vec![7; ENTRY_BYTES].into()),
-    })
+    Write::Put(
+        Entry {
+            index: Index(index),
+            ballot: Ballot { round: 1, node: NodeId(1) },
+            born: Ballot { round: 1, node: NodeId(1) },
+            id: None,
+            time: ClusterTime(index),
+            payload: Payload::Command(vec![7; ENTRY_BYTES].into()),
+        }
+        .into(),
+    )
 }
 
 /// Runs reservations beside the log, as a server does.

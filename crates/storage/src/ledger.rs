@@ -21,7 +21,9 @@ impl Bounds {
     pub(crate) fn follow(&mut self, engine: EngineKind, write: &Write) -> Result<(), &'static str> {
         match write {
             Write::Hard(_) => Ok(()),
-            Write::Put(entry) => self.follow_put(engine, entry.index),
+            Write::Put(entries) => {
+                entries.iter().try_for_each(|entry| self.follow_put(engine, entry.index))
+            }
             Write::TruncateFrom(index) if *index <= self.base => {
                 Err("a truncation reaches below the log's base")
             }
@@ -70,7 +72,10 @@ impl Ledger {
         self.bounds.follow(self.engine, write)?;
         match write {
             Write::Hard(hard) => self.hard = *hard,
-            Write::Put(entry) => self.highest = self.highest.max(entry.index),
+            Write::Put(entries) => {
+                let highest = entries.last().map_or(self.highest, |entry| entry.index);
+                self.highest = self.highest.max(highest);
+            }
             Write::TruncateFrom(_) => {}
             Write::CompactTo(meta) => self.meta = meta.clone(),
             Write::Install(meta) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use quorate_codec::decode_write;
-use quorate_consensus::{Entry, Index, Write};
+use quorate_consensus::{Entry, Index};
 
 use crate::batch::{HEAD_BYTES, RECORD_HEAD_BYTES, parse_record};
 use crate::error::{Damage, Problem, ReadError};
@@ -139,8 +139,8 @@ fn read_stretch(stretch: &Stretch, entries: &mut Vec<Entry>) -> Result<(), ReadE
 
 fn decode_entry(mut record: Bytes, index: Index) -> Option<Entry> {
     match decode_write(&mut record) {
-        Ok(Write::Put(entry)) if entry.index == index => Some(entry),
-        _ => None,
+        Ok(write) => write.entries().first().filter(|entry| entry.index == index).cloned(),
+        Err(_) => None,
     }
 }
 

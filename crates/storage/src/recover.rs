@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_codec::{EngineKind, decode_write};
-use quorate_consensus::{BallotRun, Index, Members, Payload, Write};
+use quorate_consensus::{BallotRun, Entry, Index, Members, Payload, Write};
 
 use crate::batch::Salt;
 use crate::disk::{Disk, OpenMode};
@@ -169,9 +169,7 @@ impl Replay {
                 length: bytes.len() as u32,
             };
             let write = self.record(bytes, location, rules)?;
-            if let Write::Put(entry) = write {
-                highest = highest.max(entry.index);
-            }
+            highest = write.entries().iter().map(|entry| entry.index).fold(highest, Index::max);
             Ok(())
         };
         let file = &loaded.bytes;
@@ -201,16 +199,7 @@ impl Replay {
         self.catalog.follow(&write);
         match &write {
             Write::Hard(_) => {}
-            Write::Put(entry) if entry.index <= self.ledger.bounds.base => {}
-            Write::Put(entry) => {
-                self.catalog.put(entry.index, location);
-                self.ballots.put(entry.index, entry.ballot);
-                self.configurations.remove(&entry.index);
-                if let Payload::Members(members) = &entry.payload {
-                    let members = detached_members(Members::clone(members));
-                    self.configurations.insert(entry.index, members);
-                }
-            }
+            Write::Put(entries) => entries.iter().for_each(|entry| self.entry(entry, location)),
             Write::TruncateFrom(index) => {
                 self.ballots.truncate_from(*index);
                 self.configurations.split_off(index);
@@ -222,6 +211,19 @@ impl Replay {
             }
         }
         Ok(write)
+    }
+
+    fn entry(&mut self, entry: &Entry, location: Location) {
+        if entry.index <= self.ledger.bounds.base {
+            return;
+        }
+        self.catalog.put(entry.index, location);
+        self.ballots.put(entry.index, entry.ballot);
+        self.configurations.remove(&entry.index);
+        if let Payload::Members(members) = &entry.payload {
+            let members = detached_members(Members::clone(members));
+            self.configurations.insert(entry.index, members);
+        }
     }
 
     /// Checks what a segment's head repeats against the records of those before it.

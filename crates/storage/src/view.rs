@@ -189,13 +189,12 @@ impl Walked {
         let length = bytes.len() as u64;
         let write = decode_write(&mut bytes).ok().filter(|_| bytes.is_empty());
         self.view.records += 1;
-        match &write {
-            None => self.view.damage.push(damage(&self.view.path, offset, Problem::Record)),
-            Some(Write::Put(entry)) => {
-                let (low, high) = self.view.indices.unwrap_or((entry.index, entry.index));
-                self.view.indices = Some((low.min(entry.index), high.max(entry.index)));
-            }
-            Some(_) => {}
+        if write.is_none() {
+            self.view.damage.push(damage(&self.view.path, offset, Problem::Record));
+        }
+        for entry in write.iter().flat_map(Write::entries) {
+            let (low, high) = self.view.indices.unwrap_or((entry.index, entry.index));
+            self.view.indices = Some((low.min(entry.index), high.max(entry.index)));
         }
         RecordView { segment: self.view.sequence, offset, bytes: length, write }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, Weak};
 
-use quorate_codec::encode_write;
+use quorate_codec::{encode_put, encode_write};
 use quorate_consensus::{HardState, Index, StorageState, Write, WriteBatch, WriteId};
 
 use crate::batch::{BatchBuilder, Place, Salt};
@@ -233,9 +233,11 @@ impl<R: Rules> Wal<R> {
         let mut records = Vec::new();
         self.batch.clear();
         for write in batches.iter().flat_map(|batch| &batch.writes) {
-            let record = self.batch.push(|out| encode_write(write, out));
-            if matches!(write, Write::Put(_)) {
-                records.push(record);
+            if let Write::Put(entries) = write {
+                let records_of = |entry| self.batch.push(|out| encode_put(entry, out));
+                records.extend(entries.iter().map(records_of));
+            } else {
+                self.batch.push(|out| encode_write(write, out));
             }
         }
         records
@@ -358,15 +360,14 @@ impl<R: Rules> Wal<R> {
         let mut catalog = self.catalog.write().expect("no reader panics");
         for write in batches.iter().flat_map(|batch| &batch.writes) {
             self.ledger.apply(write).expect("checked before it was written");
-            if let Write::Put(entry) = write {
+            catalog.follow(write);
+            for entry in write.entries() {
                 let (offset, length) = *records.next().expect("each entry was encoded");
                 let offset =
                     u32::try_from(start + offset as u64).expect("segments are below 4 GiB");
                 self.current.highest = self.current.highest.max(entry.index);
                 let location = Location { segment, offset, length: length as u32 };
                 catalog.put(entry.index, location);
-            } else {
-                catalog.follow(write);
             }
             if let Write::Install(meta) = write {
                 self.horizon.map_reaches(meta.index);

@@ -1,13 +1,11 @@
 //! Multi-Paxos's messages: one fixed value for each variant, and random ones.
 
-use std::sync::Arc;
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use quorate_codec::{DecodeError, PeerMessage, Wire};
 use quorate_consensus::paxos::{ElectionRound, Message, PromisePart};
-use quorate_consensus::{Confirmation, Entry, Index, Span, StorageState};
+use quorate_consensus::{Confirmation, Entries, Index, Span, StorageState};
 
 use crate::round_trip::bytes_of;
 use crate::samples::{self, BALLOT, Samples};
@@ -19,11 +17,11 @@ fn spans() -> Vec<Span> {
     vec![Span::one(Index(0xf2)), Span { first: Index(0xf4), last: Index(0xf6) }]
 }
 
-fn entries() -> Arc<Vec<Entry>> {
-    Arc::new(vec![samples::noop(), samples::command_entry()])
+fn entries() -> Entries {
+    Entries::from(vec![samples::noop(), samples::command_entry()])
 }
 
-fn promise(last: Option<Index>, votes: Arc<Vec<Entry>>) -> Message {
+fn promise(last: Option<Index>, votes: Entries) -> Message {
     let (chosen_upto, withheld_upto) = (Index(0xf8), Index(0xf7));
     let part = PromisePart { first: LATER, last, votes, chosen_upto, withheld_upto };
     Message::Promise { ballot: BALLOT, part }
@@ -41,7 +39,7 @@ fn first_phase() -> Samples<Message> {
         ),
         ("prepare", Message::Prepare { ballot, base: LATER }),
         ("promise", promise(None, entries())),
-        ("promise_part", promise(Some(Index(0xf9)), Arc::default())),
+        ("promise_part", promise(Some(Index(0xf9)), Entries::default())),
         ("nack", Message::Nack { ballot, promised: ballot }),
     ]
 }
@@ -53,7 +51,7 @@ fn second_phase() -> Samples<Message> {
     let accept = |entries, confirm| Message::Accept { ballot, entries, commit, confirm };
     vec![
         ("accept", accept(entries(), Some(confirm))),
-        ("accept_alone", accept(Arc::default(), None)),
+        ("accept_alone", accept(Entries::default(), None)),
         ("accepted", Message::Accepted { ballot, votes: spans(), chosen_upto, storage }),
         ("commit", Message::Commit { ballot, commit, floor: Index(0xfe), confirm }),
         ("commit_ack", Message::CommitAck { ballot, confirm, chosen_upto, storage }),
@@ -74,8 +72,8 @@ fn span() -> impl Strategy<Value = Span> {
         .prop_map(|(a, b)| Span { first: Index(a.min(b)), last: Index(a.max(b)) })
 }
 
-fn some_entries() -> impl Strategy<Value = Arc<Vec<Entry>>> {
-    vec(entry(), 0..4).prop_map(Arc::new)
+fn some_entries() -> impl Strategy<Value = Entries> {
+    vec(entry(), 0..4).prop_map(Entries::from)
 }
 
 fn part() -> impl Strategy<Value = PromisePart> {

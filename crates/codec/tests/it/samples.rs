@@ -67,11 +67,11 @@ pub(crate) fn writes() -> Samples<Write> {
     vec![
         ("hard", Write::Hard(HardState { promise: Promise { round: 7, to }, committed })),
         ("hard_new", Write::Hard(HardState::default())),
-        ("put_noop", Write::Put(noop())),
-        ("put_command", Write::Put(command_entry())),
+        ("put_noop", Write::Put(noop().into())),
+        ("put_command", Write::Put(command_entry().into())),
         (
             "put_members",
-            Write::Put(entry(7, Some(PROPOSAL), Payload::Members(Box::new(members())))),
+            Write::Put(entry(7, Some(PROPOSAL), Payload::Members(Box::new(members()))).into()),
         ),
         ("truncate_from", Write::TruncateFrom(Index(0x63))),
         ("compact_to", Write::CompactTo(meta())),

@@ -92,7 +92,7 @@ pub(crate) fn hard() -> impl Strategy<Value = HardState> {
 pub(crate) fn write() -> impl Strategy<Value = Write> {
     prop_oneof![
         hard().prop_map(Write::Hard),
-        entry().prop_map(Write::Put),
+        entry().prop_map(|entry| Write::Put(entry.into())),
         index().prop_map(Write::TruncateFrom),
         meta().prop_map(Write::CompactTo),
         meta().prop_map(Write::Install),

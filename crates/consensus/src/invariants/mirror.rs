@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::ballot::{Ballot, Promise};
-use crate::entry::{Entry, Payload};
+use crate::entry::{Entry, Meta, Payload};
 use crate::ids::{Index, WriteId};
 use crate::log::Position;
 use crate::members::Members;
@@ -232,19 +232,26 @@ pub(super) enum Change {
     Cut(Position),
 }
 
-impl Change {
-    fn of(write: &Write) -> Self {
-        match write {
-            Write::Hard(hard) => Self::Promise(hard.promise),
-            Write::Put(entry) => {
-                Self::Put(entry.index, Held { ballot: entry.ballot, digest: Digest::of(entry) })
-            }
-            Write::TruncateFrom(index) => Self::TruncateFrom(*index),
-            Write::CompactTo(meta) | Write::Install(meta) => {
-                Self::Cut(Position { ballot: meta.ballot, index: meta.index })
-            }
-        }
+impl Held {
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { ballot: entry.ballot, digest: Digest::of(entry) }
     }
+}
+
+impl Change {
+    /// A log begins anew behind this.
+    pub(super) fn cut(meta: &Meta) -> Self {
+        Self::Cut(Position { ballot: meta.ballot, index: meta.index })
+    }
+}
+
+/// How many changes these writes are.
+fn changes_in(writes: &[Write]) -> usize {
+    let changes = |write: &Write| match write {
+        Write::Put(entries) => entries.len(),
+        Write::Hard(_) | Write::TruncateFrom(_) | Write::CompactTo(_) | Write::Install(_) => 1,
+    };
+    writes.iter().map(changes).sum()
 }
 
 /// A log with the batches on their way to its disk.
@@ -271,15 +278,13 @@ impl Mirror {
     pub(super) fn begin(&mut self, batch: &WriteBatch) {
         assert!(self.newest < batch.id, "the host reports a batch twice or out of order");
         self.newest = batch.id;
-        self.batches.push_back((batch.id, batch.writes.len()));
+        self.batches.push_back((batch.id, changes_in(&batch.writes)));
     }
 
-    /// One write of the newest batch is issued.
-    pub(super) fn issue(&mut self, write: &Write) -> Change {
-        let change = Change::of(write);
+    /// One change of the newest batch is issued.
+    pub(super) fn issue(&mut self, change: Change) {
         self.issued.apply(change);
         self.changes.push_back(change);
-        change
     }
 
     /// The next change that becomes durable when batches up to `write` do, done.

@@ -93,7 +93,7 @@ impl Invariants {
         for outcome in &effects.outcomes {
             self.on_outcome(node, outcome)?;
         }
-        effects.committed.iter().try_for_each(|entry| self.on_committed(node, entry))
+        effects.committed_entries().try_for_each(|entry| self.on_committed(node, entry))
     }
 
     /// How often each invariant was looked at.

@@ -20,23 +20,40 @@ impl Invariants {
     }
 
     fn on_one_write(&mut self, place: usize, write: &Write) -> Verdict {
-        match write {
-            Write::Hard(hard) => self.on_hard(place, hard.promise)?,
-            Write::Put(_) => {}
-            Write::TruncateFrom(from) => self.on_truncate(place, *from)?,
-            Write::CompactTo(meta) => self.on_compact(place, meta)?,
-            Write::Install(meta) => self.on_install(place, meta)?,
-        }
-        let issued = &self.nodes.at(place).mirror.issued;
-        let (before, sworn) = (issued.last_position(), issued.sworn);
-        let change = self.nodes.at_mut(place).mirror.issue(write);
-        if let (Write::Put(entry), Change::Put(index, held)) = (write, change) {
-            match self.order {
-                Order::Terms => self.on_append(place, before.index, before.ballot, held, entry)?,
-                Order::Ballots => self.on_vote(place, sworn, index, held, entry)?,
+        let change = match write {
+            Write::Put(entries) => {
+                return entries.iter().try_for_each(|entry| self.on_put(place, entry));
             }
-        }
+            Write::Hard(hard) => {
+                self.on_hard(place, hard.promise)?;
+                Change::Promise(hard.promise)
+            }
+            Write::TruncateFrom(from) => {
+                self.on_truncate(place, *from)?;
+                Change::TruncateFrom(*from)
+            }
+            Write::CompactTo(meta) => {
+                self.on_compact(place, meta)?;
+                Change::cut(meta)
+            }
+            Write::Install(meta) => {
+                self.on_install(place, meta)?;
+                Change::cut(meta)
+            }
+        };
+        self.nodes.at_mut(place).mirror.issue(change);
         Ok(())
+    }
+
+    fn on_put(&mut self, place: usize, entry: &Entry) -> Verdict {
+        let mirror = &mut self.nodes.at_mut(place).mirror;
+        let (before, sworn) = (mirror.issued.last_position(), mirror.issued.sworn);
+        let (index, held) = (entry.index, Held::of(entry));
+        mirror.issue(Change::Put(index, held));
+        match self.order {
+            Order::Terms => self.on_append(place, before.index, before.ballot, held, entry),
+            Order::Ballots => self.on_vote(place, sworn, index, held, entry),
+        }
     }
 
     fn on_hard(&mut self, place: usize, new: Promise) -> Verdict {

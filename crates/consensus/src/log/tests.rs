@@ -60,15 +60,15 @@ fn position(index: u64, round: u64) -> Position {
 #[test]
 fn lesson_14_an_old_write_never_makes_a_new_entry_durable() {
     let mut log = empty();
-    log.append(entry(1, 1));
-    log.append(entry(2, 1));
+    log.append(&entry(1, 1).into());
+    log.append(&entry(2, 1).into());
     log.on_issued(WriteId(1));
     log.truncate_from(Index(2));
-    log.append(entry(2, 2));
+    log.append(&entry(2, 2).into());
     log.on_issued(WriteId(2));
     log.truncate_from(Index(2));
-    log.append(entry(2, 3));
-    log.append(entry(3, 3));
+    log.append(&entry(2, 3).into());
+    log.append(&entry(3, 3).into());
     log.on_issued(WriteId(3));
 
     log.on_persisted(WriteId(1));
@@ -84,7 +84,7 @@ fn lesson_14_an_old_write_never_makes_a_new_entry_durable() {
 fn one_acknowledgement_covers_all_batches_before_it() {
     let mut log = empty();
     for index in 1..=3 {
-        log.append(entry(index, 1));
+        log.append(&entry(index, 1).into());
         log.on_issued(WriteId(index));
     }
     log.on_persisted(WriteId(2));
@@ -97,9 +97,9 @@ fn one_acknowledgement_covers_all_batches_before_it() {
 fn lesson_38_the_tail_in_memory_is_truncated_with_the_log() {
     let mut log = log_of(&[1, 1, 2, 2]);
     log.truncate_from(Index(3));
-    log.append(entry(3, 4));
+    log.append(&entry(3, 4).into());
     let held: Vec<u64> =
-        log.entries(Index(1), Index(3), u64::MAX).0.map(|entry| entry.ballot.round).collect();
+        log.gathered(Index(1), u64::MAX).iter().map(|entry| entry.ballot.round).collect();
     assert_eq!(held, [1, 1, 4]);
     assert_eq!(log.ballot_at(Index(4)), None);
     log.assert_invariants();
@@ -111,7 +111,7 @@ fn nothing_is_left_of_the_stamp_of_an_entry_that_lost() {
     let mut log = log_of(&[1, 1, 1]);
     log.evict(0);
     log.truncate_from(Index(3));
-    log.append(Entry { time: ClusterTime(2), ..entry(3, 2) });
+    log.append(&Entry { time: ClusterTime(2), ..entry(3, 2) }.into());
     assert_eq!(log.last_time(), ClusterTime(2));
     log.install(position(9, 4), ClusterTime(1));
     assert_eq!(log.last_time(), ClusterTime(1));
@@ -120,7 +120,7 @@ fn nothing_is_left_of_the_stamp_of_an_entry_that_lost() {
 #[test]
 fn only_durable_entries_leave_memory() {
     let mut log = log_of(&[1, 1]);
-    log.append(entry(3, 1));
+    log.append(&entry(3, 1).into());
     log.evict(0);
     assert_eq!(log.tail_first(), Index(3));
     log.on_issued(WriteId(1));
@@ -135,9 +135,9 @@ fn only_durable_entries_leave_memory() {
 fn entries_are_read_up_to_a_number_of_bytes_but_at_least_one() {
     let log = log_of(&[1, 1, 1]);
     let cost = entry(1, 1).cost();
-    let count = |bytes| log.entries(Index(1), Index(3), bytes).0.count();
+    let count = |bytes| log.parts(Index(1), Index(3), bytes).map(|part| part.len()).sum::<usize>();
     assert_eq!([count(0), count(cost), count(2 * cost), count(9 * cost)], [1, 1, 2, 3]);
-    assert_eq!(log.entries(Index(2), Index(2), u64::MAX).0.count(), 1);
+    assert_eq!(log.parts(Index(2), Index(2), u64::MAX).map(|part| part.len()).sum::<usize>(), 1);
 }
 
 #[test]
@@ -165,11 +165,11 @@ fn compaction_keeps_the_ballot_at_its_position() {
 #[test]
 fn a_snapshot_replaces_the_log_and_is_durable_with_its_own_batch() {
     let mut log = log_of(&[1, 1]);
-    log.append(entry(3, 1));
+    log.append(&entry(3, 1).into());
     log.on_issued(WriteId(1));
     log.install(position(9, 4), ClusterTime(99));
     log.on_issued(WriteId(2));
-    log.append(entry(10, 4));
+    log.append(&entry(10, 4).into());
     log.on_persisted(WriteId(1));
     assert!(log.persisted() < Index(9));
     log.on_persisted(WriteId(2));

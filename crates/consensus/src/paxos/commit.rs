@@ -9,6 +9,7 @@ use super::Paxos;
 use super::role::{Leader, State};
 use crate::clock::Clock;
 use crate::effects::{Fetch, FetchReason};
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::ranges::Coverage;
@@ -76,11 +77,11 @@ impl<R: Rules> Paxos<R> {
         }
     }
 
-    /// Whether the value this node holds for a slot is known to be the chosen one: it was learned,
-    /// or counted, or the leader says that the slot is chosen and the vote is of the leader's
-    /// ballot. A vote of another ballot may be for another value.
-    pub(super) fn is_decided(&self, index: Index) -> bool {
-        let Some(vote) = self.slots.vote(index) else { return false };
+    /// Whether the value this node has voted for in a slot is known to be the chosen one: it was
+    /// learned, or counted, or the leader says that the slot is chosen and the vote is of the
+    /// leader's ballot. A vote of another ballot may be for another value.
+    pub(super) fn is_decided(&self, vote: &Entry) -> bool {
+        let index = vote.index;
         if let State::Leader(leader) = &self.state
             && leader.chosen.has(index)
         {
@@ -95,8 +96,13 @@ impl<R: Rules> Paxos<R> {
     pub(super) fn advance_chosen(&mut self, reason: Reason) {
         let before = self.slots.chosen();
         let mut upto = before;
-        while self.is_decided(upto.next()) {
-            upto = upto.next();
+        loop {
+            let run = self.slots.run_at(upto.next());
+            let decided = run.iter().take_while(|vote| self.is_decided(vote)).count();
+            upto = Index(upto.0 + decided as u64);
+            if run.is_empty() || decided < run.len() {
+                break;
+            }
         }
         if upto == before {
             return;
@@ -140,8 +146,8 @@ impl<R: Rules> Paxos<R> {
         if !self.delivery.fits(next, room) {
             return;
         }
-        let (entries, bytes) = self.slots.chosen_entries(first, upto, room);
-        self.delivery.hand_over(entries.cloned(), bytes, &mut self.effects.committed);
+        let parts = self.slots.chosen_parts(first, upto, room);
+        self.delivery.hand_over(parts, &mut self.effects.committed);
     }
 
     fn fetch_to_apply(&mut self, span: Span, bytes_max: u64) {
@@ -173,8 +179,8 @@ impl<R: Rules> Paxos<R> {
         }
         let last = entries.last().map_or(Index::ZERO, |entry| entry.index);
         assert!(last <= self.slots.chosen(), "fetched beyond the chosen mark");
-        let bytes = entries.iter().map(Entry::cost).sum();
-        self.delivery.hand_over(entries.into_iter(), bytes, &mut self.effects.committed);
+        let part = std::iter::once(Entries::from(entries));
+        self.delivery.hand_over(part, &mut self.effects.committed);
     }
 
     fn on_loaded(&mut self, entries: Vec<Entry>) {
@@ -186,9 +192,7 @@ impl<R: Rules> Paxos<R> {
         if wanted.last < wanted.first {
             self.loading.pop_front();
         }
-        for entry in entries {
-            self.slots.load(entry);
-        }
+        self.slots.load(entries);
     }
 
     /// The host has applied entries.

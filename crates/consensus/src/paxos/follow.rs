@@ -1,14 +1,13 @@
 //! What a node does with a leader's word: it votes, in any order of slots, and takes note of what
 //! is chosen ("Paxos Made Simple", §2.2 phase 2b and §2.3).
 
-use std::sync::Arc;
-
 use super::Paxos;
 use super::acceptor::Decision;
 use super::message::{Confirmation, Message};
 use super::prepare::SLOT_MAX;
 use super::role::{Haste, State};
 use crate::ballot::Ballot;
+use crate::entries::Entries;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, Span};
 use crate::ranges::Ranges;
@@ -108,7 +107,7 @@ impl<R: Rules> Paxos<R> {
         &mut self,
         from: NodeId,
         ballot: Ballot,
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         commit: Index,
         confirm: Option<Confirmation>,
     ) {
@@ -121,11 +120,7 @@ impl<R: Rules> Paxos<R> {
             // What was decided since the last write makes room too (simulator, Paxos seed 1393).
             self.slots.evict(self.config.tail_bytes_max);
             let limit = self.votes_upto();
-            self.durability.reserve(entries.len());
-            match Arc::try_unwrap(entries) {
-                Ok(own) => own.into_iter().for_each(|entry| self.vote(entry, limit)),
-                Err(shared) => shared.iter().for_each(|entry| self.vote(entry.clone(), limit)),
-            }
+            entries.runs().for_each(|run| self.vote_for(&run, limit));
         }
         self.follow_commit(commit);
     }
@@ -147,7 +142,10 @@ impl<R: Rules> Paxos<R> {
     /// Whether no value contradicts what is known: the leader has one value per slot for ever, and
     /// a chosen one nobody replaces.
     fn can_vote_for(&mut self, from: NodeId, entries: &[Entry]) -> bool {
-        let chosen = self.slots.chosen();
+        let (chosen, last) = (self.slots.chosen(), self.slots.last());
+        if entries.first().is_some_and(|entry| last < entry.index) {
+            return true;
+        }
         let contradicts = |entry: &&Entry| {
             let held = self.slots.vote(entry.index).filter(|held| !is_same_value(held, entry));
             held.is_some_and(|held| held.ballot == entry.ballot || entry.index <= chosen)
@@ -159,33 +157,61 @@ impl<R: Rules> Paxos<R> {
         false
     }
 
-    /// Votes, unless the vote is cast already, or the slot was decided so long ago that it is not
-    /// in memory: then the answer says so.
-    fn vote(&mut self, entry: Entry, limit: Index) {
-        let index = entry.index;
-        if index < self.slots.tail_first() || limit < index {
-            return;
+    /// Votes for values in a row, up to a limit.
+    fn vote_for(&mut self, run: &Entries, limit: Index) {
+        let is_fresh = |entry: &Entry| self.slots.last() < entry.index;
+        let is_taken = |entry: &Entry| entry.index <= limit;
+        if run.first().is_some_and(is_fresh) && run.last().is_some_and(is_taken) {
+            return self.cast(run.clone());
         }
-        let is_cast = self.slots.vote(index).is_some_and(|held| held.ballot == entry.ballot);
-        if !is_cast {
-            let is_gap = self.slots.last().next() < index;
-            let reason = if is_gap { Reason::Gap } else { Reason::Replication };
-            self.room.count(&entry);
-            self.put(entry, reason);
-        }
-        if let Some(cast) = &mut self.cast {
-            cast.slots.insert(Span::one(index));
+        for at in 0..run.len() {
+            self.vote_once(run.part(at, at + 1), limit);
         }
     }
 
-    /// Stores a vote and has it written.
-    pub(super) fn put(&mut self, entry: Entry, reason: Reason) {
-        self.trace_voted(entry.index, reason);
+    /// Votes, unless the vote is cast already, or the slot was decided so long ago that it is not
+    /// in memory: then the answer says so.
+    fn vote_once(&mut self, value: Entries, limit: Index) {
+        let Entry { index, ballot, .. } = value[0];
+        if index < self.slots.tail_first() || limit < index {
+            return;
+        }
+        if self.slots.vote(index).is_none_or(|held| held.ballot != ballot) {
+            return self.cast(value);
+        }
+        self.answer_for(Span::one(index));
+    }
+
+    /// Casts votes for values in a row.
+    fn cast(&mut self, run: Entries) {
+        let is_gap = self.slots.last().next() < run[0].index;
+        let mut reason = if is_gap { Reason::Gap } else { Reason::Replication };
+        for entry in &run {
+            self.room.count(entry);
+            self.trace_voted(entry.index, std::mem::replace(&mut reason, Reason::Replication));
+        }
+        let span = Span { first: run[0].index, last: run[run.len() - 1].index };
+        self.store(run);
+        self.answer_for(span);
+    }
+
+    fn answer_for(&mut self, span: Span) {
+        if let Some(cast) = &mut self.cast {
+            cast.slots.insert(span);
+        }
+    }
+
+    /// Stores votes and has them written.
+    pub(super) fn store(&mut self, entries: Entries) {
+        entries.iter().for_each(|entry| self.adopt_members(entry));
+        self.slots.put(&entries);
+        self.durability.write(Write::Put(entries));
+    }
+
+    pub(super) fn adopt_members(&mut self, entry: &Entry) {
         if let Payload::Members(members) = &entry.payload {
             self.configurations.put(entry.index, members);
         }
-        self.durability.write(Write::Put(entry.clone()));
-        self.slots.put(entry);
     }
 
     /// Votes of this ballot are collected from now on; those of another are answered first, as they

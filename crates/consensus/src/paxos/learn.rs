@@ -4,21 +4,20 @@
 //! for what the leader will not send again, or when the same slot has been missing for a heartbeat
 //! interval. A candidate asks an acceptor that kept votes back, a leader a peer that knows more.
 
-use core::time::Duration;
-use std::sync::Arc;
-
 use super::Paxos;
 use super::follow::is_same_value;
 use super::message::Message;
 use super::role::State;
 use crate::config::Timers;
 use crate::effects::{Fetch, FetchReason, SendSnapshot};
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::rules::Rules;
 use crate::snapshots::{SnapshotStage, SnapshotStep};
 use crate::time::Instant;
 use crate::trace::{Reason, What};
+use core::time::Duration;
 
 /// What this node lacks, and whom it asks.
 #[derive(Clone, Debug)]
@@ -119,7 +118,7 @@ impl<R: Rules> Paxos<R> {
         let mut spans: Vec<Span> = Vec::new();
         let mut next = self.slots.chosen().next();
         while next <= upto.min(self.slots.last()) && spans.len() < Self::SPANS_MAX {
-            if !self.is_decided(next) {
+            if !self.slots.vote(next).is_some_and(|vote| self.is_decided(vote)) {
                 match spans.last_mut() {
                     Some(span) if span.last.next() == next => span.last = next,
                     _ => spans.push(Span::one(next)),
@@ -138,7 +137,7 @@ impl<R: Rules> Paxos<R> {
 
     /// Chosen values came. Each is stored like a vote: its ballot is that of a vote for it, so it
     /// is a promise too, and it never replaces a vote of a higher ballot, which has the same value.
-    pub(super) fn on_learned(&mut self, from: NodeId, entries: &[Entry]) {
+    pub(super) fn on_learned(&mut self, from: NodeId, entries: &Entries) {
         let Some(upto) = self.lack.as_ref().map(|lack| lack.upto) else {
             return self.effects.trace(What::Ignored { from }, Reason::Duplicate);
         };
@@ -149,8 +148,9 @@ impl<R: Rules> Paxos<R> {
             }
             return;
         }
-        for entry in entries.iter().filter(|entry| entry.index <= upto) {
-            if self.slots.chosen() < entry.index && !self.learn(from, entry) {
+        for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.index <= upto) {
+            let is_news = self.slots.chosen() < entry.index;
+            if is_news && !self.learn(from, entries.part(at, at + 1)) {
                 return;
             }
         }
@@ -165,8 +165,10 @@ impl<R: Rules> Paxos<R> {
         self.recover();
     }
 
-    /// Takes a chosen value. Whether it agrees with what is known.
-    fn learn(&mut self, from: NodeId, entry: &Entry) -> bool {
+    /// Takes one chosen value. Whether it agrees with what is known.
+    fn learn(&mut self, from: NodeId, value: Entries) -> bool {
+        let entry = &value[0];
+        let index = entry.index;
         match self.slots.vote(entry.index) {
             Some(held) if entry.ballot <= held.ballot => {
                 if !is_same_value(held, entry) {
@@ -177,10 +179,11 @@ impl<R: Rules> Paxos<R> {
             }
             _ => {
                 self.promise_at_least(entry.ballot);
-                self.put(entry.clone(), Reason::Learned);
+                self.trace_voted(index, Reason::Learned);
+                self.store(value);
             }
         }
-        self.learned.insert(Span::one(entry.index));
+        self.learned.insert(Span::one(index));
         true
     }
 
@@ -205,8 +208,8 @@ impl<R: Rules> Paxos<R> {
             return self.read_for(from, slots[0]);
         }
         self.lessons.remove(&from);
-        let entries = self.teachable(slots);
-        self.send(from, Message::Learned { entries: Arc::new(entries) });
+        let entries = Entries::from(self.teachable(slots));
+        self.send(from, Message::Learned { entries });
     }
 
     /// The chosen values in these slots, as many as fit a message.
@@ -216,8 +219,8 @@ impl<R: Rules> Paxos<R> {
         let mut entries: Vec<Entry> = Vec::new();
         for span in slots.iter().filter(|span| span.first <= chosen) {
             let last = span.last.min(chosen);
-            let (held, _) = self.slots.chosen_entries(span.first, last, u64::MAX);
-            for entry in held {
+            let held = self.slots.votes_from(span.first);
+            for entry in held.take_while(|entry| entry.index <= last) {
                 bytes += entry.cost();
                 if !entries.is_empty() && self.config.append_bytes_max < bytes {
                     return entries;
@@ -254,7 +257,7 @@ impl<R: Rules> Paxos<R> {
         let is_wanted = entries[0].index == *first;
         self.lessons.remove(&peer);
         if is_wanted {
-            self.send(peer, Message::Learned { entries: Arc::new(entries) });
+            self.send(peer, Message::Learned { entries: Entries::from(entries) });
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Every message is idempotent and none relies on the order in which it arrives. A ballot names its
 //! leader, so what a leader says names the ballot it says it in, and what an acceptor answers names
-//! the ballot it answers to; a value travels as an [`Entry`] whose ballot is that of a vote for it.
+//! the ballot it answers to; a value travels as an [`crate::Entry`] whose ballot is that of a vote
+//! for it.
 //!
 //! | phase | asks | answers |
 //! |---|---|---|
@@ -13,10 +14,9 @@
 //! | what was missed | `Learn` | `Learned`, `Snapshot` |
 //! | handing over | `TakeOver` | a `Prepare` |
 
-use std::sync::Arc;
-
 use crate::ballot::Ballot;
-use crate::entry::{Entry, Meta};
+use crate::entries::Entries;
+use crate::entry::Meta;
 use crate::ids::Index;
 pub use crate::ids::{Confirmation, Span};
 use crate::input::StorageState;
@@ -76,7 +76,7 @@ pub enum Message {
         ballot: Ballot,
         /// The values, by ascending slot; there may be holes between. Shared, so that peers at the
         /// same point cost one copy.
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         /// Every slot up to here is chosen: with the value of the receiver's vote where that vote
         /// is of this ballot, else with one the receiver must learn.
         commit: Index,
@@ -129,7 +129,7 @@ pub enum Message {
     Learned {
         /// By ascending slot. The ballot of each is that of some vote for the chosen value, not
         /// below the ballot it was chosen in.
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
     },
     /// "Your host holds the bytes of this snapshot: take it." The answer to a `Learn` of slots that
     /// the sender has compacted.
@@ -153,7 +153,7 @@ pub struct PromisePart {
     pub last: Option<Index>,
     /// The sender's votes in these slots, ascending, each with the ballot of the vote. A slot
     /// without an entry has no vote.
-    pub votes: Arc<Vec<Entry>>,
+    pub votes: Entries,
     /// The sender knows the value chosen in every slot up to here.
     pub chosen_upto: Index,
     /// Up to here the sender tells no votes although there were some: these slots are chosen, and

@@ -167,6 +167,9 @@ impl<R: Rules> Engine for Paxos<R> {
     fn handle(&mut self, now: Instant, input: Input<Message>) {
         assert!(self.now <= now, "time goes back");
         self.now = now;
+        if self.slots.is_open() && !matches!(input, Input::Propose { .. }) {
+            self.seal();
+        }
         match input {
             Input::Wake => self.on_wake(),
             Input::Message { from, message } => self.on_message(from, message),
@@ -196,6 +199,7 @@ impl<R: Rules> Engine for Paxos<R> {
         if let Some(writes) = effects.clear() {
             self.durability.reuse(writes);
         }
+        self.seal();
         self.load();
         self.count_votes();
         self.replicate();

@@ -2,13 +2,13 @@
 //! the candidate finds for each slot the value it must propose ("Paxos Made Simple", §2.2 and §3).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::Paxos;
 use super::acceptor::Decision;
 use super::message::{Message, PromisePart};
 use super::role::{Candidate, Haste, State};
 use crate::ballot::Ballot;
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::ranges::Coverage;
@@ -161,7 +161,7 @@ impl<R: Rules> Paxos<R> {
         let part = |first, last, votes| PromisePart {
             first,
             last,
-            votes: Arc::new(votes),
+            votes: Entries::from(votes),
             chosen_upto,
             withheld_upto,
         };
@@ -193,7 +193,7 @@ impl<R: Rules> Paxos<R> {
         if counts_parts {
             report.told.raise(SLOT_MAX);
         }
-        for vote in part.votes.iter() {
+        for vote in &part.votes {
             self.consider(vote);
         }
         self.recover();

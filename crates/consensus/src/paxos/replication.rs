@@ -16,6 +16,7 @@ use super::sender::Sender;
 use crate::ballot::Ballot;
 use crate::clock::Clock;
 use crate::config::Timers;
+use crate::entries::Entries;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, ProposalId, Span, WriteId};
 use crate::input::StorageState;
@@ -25,6 +26,7 @@ use crate::rules::{Rule, Rules};
 use crate::tenure::Tenure;
 use crate::time::{ClusterTime, Instant};
 use crate::trace::Reason;
+use crate::write::Write;
 
 impl<R: Rules> Paxos<R> {
     /// Leads its ballot: first it proposes again, in every slot that may be decided already, the
@@ -71,6 +73,8 @@ impl<R: Rules> Paxos<R> {
     /// below this ballot.
     fn recover_slots(&mut self, mut candidate: Candidate, span: Span) {
         let ballot = self.acceptor.promised();
+        let is_unrecorded = self.rules.breaks(Rule::ForgetReaccepted);
+        let mut values = Vec::new();
         for index in span.indices() {
             let best = candidate.best.remove(&index);
             let best = best.filter(|_| !self.rules.breaks(Rule::IgnoreVotes));
@@ -79,8 +83,20 @@ impl<R: Rules> Paxos<R> {
             } else {
                 (nothing(index, ballot), Reason::NoVotes)
             };
-            self.propose_value(value, reason);
+            values.push(value);
+            if !is_unrecorded {
+                self.trace_voted(index, reason);
+            }
         }
+        if values.is_empty() {
+            return;
+        }
+        if is_unrecorded {
+            self.slots.load(values);
+        } else {
+            self.store(Entries::from(values));
+        }
+        self.count_own(span, is_unrecorded);
     }
 
     /// Makes the leader's view of its peers match the configuration.
@@ -90,25 +106,27 @@ impl<R: Rules> Paxos<R> {
         leader.tenure.track(members, me, || Progress::new(floor, self.now));
     }
 
-    /// Votes for a value of the leader's own. The vote is recorded like anyone's, and counts once
-    /// it is durable.
-    fn propose_value(&mut self, entry: Entry, reason: Reason) {
-        let (index, write) = (entry.index, self.durability.next());
-        let is_unrecorded = reason != Reason::Proposal && self.rules.breaks(Rule::ForgetReaccepted);
-        if is_unrecorded {
-            self.slots.load(entry);
-        } else {
-            self.put(entry, reason);
-        }
+    /// The leader's own votes are recorded like anyone's, and count once they are durable.
+    fn count_own(&mut self, span: Span, is_unrecorded: bool) {
+        let write = self.durability.next();
         let counts_early = is_unrecorded || self.rules.breaks(Rule::CountOwnUndurable);
         let State::Leader(leader) = &mut self.state else { return };
         if counts_early {
-            leader.own.insert(Span::one(index));
-            return leader.news.push(Span::one(index));
+            leader.own.insert(span);
+            return leader.news.push(span);
         }
         match leader.unsynced.last_mut() {
-            Some((same, span)) if *same == write && span.last.next() == index => span.last = index,
-            _ => leader.unsynced.push((write, Span::one(index))),
+            Some((same, before)) if *same == write && before.last.next() == span.first => {
+                before.last = span.last;
+            }
+            _ => leader.unsynced.push((write, span)),
+        }
+    }
+
+    /// Shares the values that were proposed since the last time, and has them written.
+    pub(super) fn seal(&mut self) {
+        if let Some(entries) = self.slots.seal() {
+            self.durability.write(Write::Put(entries));
         }
     }
 
@@ -142,7 +160,16 @@ impl<R: Rules> Paxos<R> {
         };
         leader.next_slot = leader.next_slot.next();
         self.proposals.track(entry.index, entry.ballot, id, entry.cost());
-        self.propose_value(entry, Reason::Proposal);
+        self.trace_voted(entry.index, Reason::Proposal);
+        self.adopt_members(&entry);
+        self.count_own(Span::one(entry.index), false);
+        if entry.index <= self.slots.last() {
+            // Only a broken rule proposes below what was voted for.
+            return self.store(Entries::from(entry));
+        }
+        if self.slots.push(entry) {
+            self.seal();
+        }
     }
 
     fn proposal_refusal(&self, cost: u64) -> Option<Refusal> {

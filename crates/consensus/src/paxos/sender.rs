@@ -1,12 +1,11 @@
 //! How a leader words its messages to one peer.
 
-use std::sync::Arc;
-
 use super::message::{Confirmation, Message};
 use super::progress::{PeerFlow, Progress};
 use crate::ballot::Ballot;
 use crate::config::Config;
 use crate::effects::Effects;
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId, Span};
 use crate::slots::Slots;
@@ -23,8 +22,8 @@ pub(super) struct Sender<'a> {
     /// Whether what is lost stays lost: a broken rule.
     pub sends_once: bool,
     pub effects: &'a mut Effects<Message>,
-    /// Values copied for an earlier peer, with their first slot: peers at one point share them.
-    pub shared: Option<(Index, Arc<Vec<Entry>>)>,
+    /// Values gathered for an earlier peer, with their first slot: peers at one point share them.
+    pub shared: Option<(Index, Entries)>,
 }
 
 impl Sender<'_> {
@@ -63,10 +62,10 @@ impl Sender<'_> {
     }
 
     /// The values to send next: those that were lost, then those never sent.
-    fn next_values(&mut self, progress: &mut Progress) -> Option<Arc<Vec<Entry>>> {
+    fn next_values(&mut self, progress: &mut Progress) -> Option<Entries> {
         let lost = self.lost_values(progress);
         if !lost.is_empty() {
-            return Some(Arc::new(lost));
+            return Some(Entries::from(lost));
         }
         // What has left memory is chosen: whoever lacks it learns it.
         progress.next = progress.next.max(self.slots.tail_first());
@@ -78,19 +77,14 @@ impl Sender<'_> {
         Some(entries)
     }
 
-    fn fresh_values(&mut self, first: Index) -> Arc<Vec<Entry>> {
+    fn fresh_values(&mut self, first: Index) -> Entries {
         if let Some((shared_first, entries)) = &self.shared
             && *shared_first == first
         {
-            return Arc::clone(entries);
+            return entries.clone();
         }
-        // Counted first, so that a copy is allocated once.
-        let bytes_max = self.config.append_bytes_max;
-        let (count, _) = Entry::fitting(self.slots.votes_from(first), bytes_max);
-        let mut entries = Vec::with_capacity(count);
-        entries.extend(self.slots.votes_from(first).take(count).cloned());
-        let entries = Arc::new(entries);
-        self.shared = Some((first, Arc::clone(&entries)));
+        let entries = self.slots.gathered(first, self.config.append_bytes_max);
+        self.shared = Some((first, entries.clone()));
         entries
     }
 
@@ -115,13 +109,13 @@ impl Sender<'_> {
         &mut self,
         to: NodeId,
         progress: &mut Progress,
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         confirm: Option<Confirmation>,
     ) {
         let commit = self.slots.chosen();
         progress.commit_sent = progress.commit_sent.max(Some(commit));
         progress.contact.speak(self.now);
-        let bytes = entries.iter().map(Entry::cost).sum();
+        let bytes = entries.cost();
         if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
             progress.window.add(Span { first: first.index, last: last.index }, bytes, self.now);
         }

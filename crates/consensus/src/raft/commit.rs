@@ -8,7 +8,7 @@ use super::Raft;
 use super::role::State;
 use crate::effects::{Fetch, FetchReason};
 use crate::engine::Engine;
-use crate::entry::Entry;
+use crate::entries::Entries;
 use crate::ids::Index;
 use crate::log::Position;
 use crate::rules::{Rule, Rules};
@@ -88,27 +88,27 @@ impl<R: Rules> Raft<R> {
         }
         let next = self.log.entry_at(first).expect("what is not on the disk alone is in memory");
         if self.delivery.fits(next, room) {
-            let (entries, bytes) = self.log.entries(first, upto, room);
-            self.delivery.hand_over(entries.cloned(), bytes, &mut self.effects.committed);
+            let parts = self.log.parts(first, upto, room);
+            self.delivery.hand_over(parts, &mut self.effects.committed);
         }
     }
 
     /// Committed entries came from the disk. Those a snapshot has overtaken are not needed.
-    pub(super) fn on_fetched_to_apply(&mut self, entries: Vec<Entry>) {
+    pub(super) fn on_fetched_to_apply(&mut self, entries: &Entries) {
         self.delivery.end_fetch();
         let next = self.delivery.delivered().next();
         let is_next = entries.first().is_some_and(|entry| entry.index == next);
         if !is_next || self.installing.is_some() {
             return;
         }
-        for entry in &entries {
+        for entry in entries {
             let position = Position { ballot: entry.ballot, index: entry.index };
             assert!(self.log.holds(position), "the disk holds another log than this one");
         }
         let last = entries.last().map_or(Index::ZERO, |entry| entry.index);
         assert!(last <= self.log.committed(), "fetched beyond the commit mark");
-        let bytes = entries.iter().map(Entry::cost).sum();
-        self.delivery.hand_over(entries.into_iter(), bytes, &mut self.effects.committed);
+        let part = std::iter::once(entries.clone());
+        self.delivery.hand_over(part, &mut self.effects.committed);
     }
 
     /// The host has applied entries.

@@ -1,11 +1,10 @@
 //! What a node does with a leader's word: it takes entries that fit its log, commits what it has
 //! verified, and acknowledges what is durable (Raft paper §5.3).
 
-use std::sync::Arc;
-
 use super::Raft;
 use super::message::{AppendResult, Body, Confirmation};
 use super::role::{Haste, State};
+use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::ids::{Index, NodeId};
 use crate::log::Position;
@@ -77,7 +76,7 @@ impl<R: Rules> Raft<R> {
         &mut self,
         from: NodeId,
         previous: Position,
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         commit: Index,
         confirm: Option<Confirmation>,
     ) {
@@ -92,7 +91,7 @@ impl<R: Rules> Raft<R> {
             return self.reject(from, previous);
         }
         let end = Index(previous.index.0 + entries.len() as u64);
-        if !self.take(from, entries, end) {
+        if !self.take(from, &entries, end) {
             return;
         }
         self.verify(end);
@@ -138,7 +137,7 @@ impl<R: Rules> Raft<R> {
 
     /// Adds the entries that are not there yet. Those that are stay, and so does what follows them:
     /// a late duplicate removes nothing. Whether the leader stayed within its rights.
-    fn take(&mut self, from: NodeId, entries: Arc<Vec<Entry>>, end: Index) -> bool {
+    fn take(&mut self, from: NodeId, entries: &Entries, end: Index) -> bool {
         if self.rules.breaks(Rule::TruncateOnDuplicate) {
             let kept = end.max(self.log.committed());
             self.truncate_beyond(kept);
@@ -162,19 +161,17 @@ impl<R: Rules> Raft<R> {
         }
         self.truncate_beyond(first.previous());
         self.trace_appended(end, Reason::Replication);
-        self.durability.reserve(entries.len() - fresh);
-        match Arc::try_unwrap(entries) {
-            Ok(own) => own.into_iter().skip(fresh).for_each(|entry| self.append_given(entry)),
-            Err(shared) => {
-                shared[fresh..].iter().for_each(|entry| self.append_given(entry.clone()));
-            }
-        }
+        self.append_given(entries.part(fresh, entries.len()));
         true
     }
 
-    fn append_given(&mut self, entry: Entry) {
-        self.room.count(&entry);
-        self.append(entry);
+    fn append_given(&mut self, entries: Entries) {
+        for entry in &entries {
+            self.room.count(entry);
+            self.adopt_members(entry);
+        }
+        self.log.append(&entries);
+        self.durability.write(Write::Put(entries));
     }
 
     fn truncate_beyond(&mut self, kept: Index) {

@@ -5,15 +5,14 @@
 //! (redpanda#31547). Pre-votes carry the sender's own term, not the one it would like to reach, so
 //! that a term in an envelope always is one its sender has really taken part in.
 
-use core::fmt;
-use std::sync::Arc;
-
 use crate::ballot::Ballot;
-use crate::entry::{Entry, Meta};
+use crate::entries::Entries;
+use crate::entry::Meta;
 pub use crate::ids::Confirmation;
 use crate::ids::{Index, NodeId};
 use crate::input::StorageState;
 use crate::log::Position;
+use core::fmt;
 
 /// A period with at most one leader: the round of a ballot. Zero is before any election.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,7 +84,7 @@ pub enum Body {
         /// The position before the first entry.
         previous: Position,
         /// Consecutive entries. Shared, so that peers at the same point cost one copy.
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         /// The leader's commit mark, at most the last position in this message.
         commit: Index,
         /// A confirmation that rides along, to be answered at once by a `HeartbeatReply`, before

@@ -136,6 +136,9 @@ impl<R: Rules> Engine for Raft<R> {
     fn handle(&mut self, now: Instant, input: Input<Message>) {
         assert!(self.now <= now, "time goes back");
         self.now = now;
+        if self.log.is_open() && !matches!(input, Input::Propose { .. }) {
+            self.seal();
+        }
         match input {
             Input::Wake => self.on_wake(),
             Input::Message { from, message } => self.on_message(from, message),
@@ -144,10 +147,10 @@ impl<R: Rules> Engine for Raft<R> {
             Input::Persisted { write } => self.on_persisted(write),
             Input::Applied { upto, clock: _ } => self.on_applied(upto),
             Input::Fetched { reason: FetchReason::Replicate(peer), entries } => {
-                self.on_fetched_for(peer, entries);
+                self.on_fetched_for(peer, &entries.into());
             }
             Input::Fetched { reason: FetchReason::Apply, entries } => {
-                self.on_fetched_to_apply(entries);
+                self.on_fetched_to_apply(&entries.into());
             }
             Input::Reconfigure { id, change } => self.on_reconfigure(id, &change),
             Input::Transfer { id, to } => self.on_transfer(id, to),
@@ -165,6 +168,7 @@ impl<R: Rules> Engine for Raft<R> {
         if let Some(writes) = effects.clear() {
             self.durability.reuse(writes);
         }
+        self.seal();
         self.advance_commit();
         self.replicate();
         self.acknowledge();

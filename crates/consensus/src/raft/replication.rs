@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::role::{Leader, State};
 use super::sender::Sender;
 use crate::config::Timers;
+use crate::entries::Entries;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, ProposalId};
 use crate::input::StorageState;
@@ -69,17 +70,26 @@ impl<R: Rules> Raft<R> {
             self.proposals.track(entry.index, entry.ballot, id, entry.cost());
         }
         self.trace_appended(entry.index, reason);
-        self.append(entry);
+        self.adopt_members(&entry);
+        if self.log.push(entry) {
+            self.seal();
+        }
     }
 
-    /// Appends an entry to the log and has it written.
-    pub(super) fn append(&mut self, entry: Entry) {
+    /// What an entry at the end of the log means before it is committed: a configuration is in
+    /// force at once (dissertation §4.1).
+    pub(super) fn adopt_members(&mut self, entry: &Entry) {
         if let Payload::Members(members) = &entry.payload {
             self.configurations.append(entry.index, Members::clone(members));
             self.track_members(entry.index);
         }
-        self.durability.write(Write::Put(entry.clone()));
-        self.log.append(entry);
+    }
+
+    /// Shares the entries that were proposed since the last time, and has them written.
+    pub(super) fn seal(&mut self) {
+        if let Some(entries) = self.log.seal() {
+            self.durability.write(Write::Put(entries));
+        }
     }
 
     /// A client's command.
@@ -130,13 +140,13 @@ impl<R: Rules> Raft<R> {
     }
 
     /// Entries for a peer came from the disk.
-    pub(super) fn on_fetched_for(&mut self, peer: NodeId, entries: Vec<Entry>) {
+    pub(super) fn on_fetched_for(&mut self, peer: NodeId, entries: &Entries) {
         let is_current = entries
             .iter()
             .all(|entry| self.log.holds(Position { ballot: entry.ballot, index: entry.index }));
         self.send_to_peers(|sender, node, progress| {
             if node == peer && is_current {
-                sender.send_fetched(node, progress, &entries);
+                sender.send_fetched(node, progress, entries);
             }
         });
     }

@@ -1,12 +1,10 @@
 //! How a leader words its messages to one peer.
 
-use std::sync::Arc;
-
 use super::message::{Body, Confirmation, Message, Term};
 use super::progress::{Asked, FlowState, Progress};
 use crate::config::Config;
 use crate::effects::{Effects, Fetch, FetchReason, SendSnapshot};
-use crate::entry::Entry;
+use crate::entries::Entries;
 use crate::ids::{Index, NodeId, Span};
 use crate::log::{Log, Position};
 use crate::snapshots::SnapshotStep;
@@ -22,13 +20,13 @@ pub(super) struct Sender<'a> {
     /// Whether the commit mark is sent without regard to what the peer holds: a broken rule.
     pub trusts_blindly: bool,
     pub effects: &'a mut Effects<Message>,
-    /// Entries copied for an earlier peer, with their first index: peers at one point share them.
-    pub shared: Option<(Index, Arc<Vec<Entry>>)>,
+    /// Entries gathered for an earlier peer, with their first index: peers at one point share them.
+    pub shared: Option<(Index, Entries)>,
 }
 
 /// Where the next entries for a peer are.
 enum Supply {
-    Memory(Arc<Vec<Entry>>),
+    Memory(Entries),
     Disk,
     Compacted,
 }
@@ -100,7 +98,7 @@ impl Sender<'_> {
                 return self.turn_to_snapshot(to, progress);
             }
             progress.window.restart_waiting(self.now);
-            self.append(to, progress, Arc::default(), confirm.take());
+            self.append(to, progress, Entries::default(), confirm.take());
         }
     }
 
@@ -111,7 +109,7 @@ impl Sender<'_> {
             return Supply::Compacted;
         }
         if self.log.last() < first {
-            return Supply::Memory(Arc::default());
+            return Supply::Memory(Entries::default());
         }
         if first < self.log.tail_first() {
             self.fetch(to, progress);
@@ -120,11 +118,10 @@ impl Sender<'_> {
         if let Some((shared_first, entries)) = &self.shared
             && *shared_first == first
         {
-            return Supply::Memory(Arc::clone(entries));
+            return Supply::Memory(entries.clone());
         }
-        let (entries, _) = self.log.entries(first, self.log.last(), self.config.append_bytes_max);
-        let entries = Arc::new(entries.cloned().collect());
-        self.shared = Some((first, Arc::clone(&entries)));
+        let entries = self.log.gathered(first, self.config.append_bytes_max);
+        self.shared = Some((first, entries.clone()));
         Supply::Memory(entries)
     }
 
@@ -142,7 +139,7 @@ impl Sender<'_> {
     }
 
     /// Sends entries that were fetched, if they are still what the peer needs next.
-    pub(super) fn send_fetched(&mut self, to: NodeId, progress: &mut Progress, entries: &[Entry]) {
+    pub(super) fn send_fetched(&mut self, to: NodeId, progress: &mut Progress, entries: &Entries) {
         let Some(first) = progress.fetching.take() else { return };
         if entries.is_empty() {
             return self.turn_to_snapshot(to, progress);
@@ -150,7 +147,7 @@ impl Sender<'_> {
         let is_next = first == progress.next && entries[0].index == first;
         let is_open = matches!(progress.flow, FlowState::Probe(None) | FlowState::Stream);
         if is_next && is_open && self.log.compacted().index < first {
-            self.append(to, progress, Arc::new(entries.to_vec()), None);
+            self.append(to, progress, entries.clone(), None);
         }
     }
 
@@ -159,7 +156,7 @@ impl Sender<'_> {
         &mut self,
         to: NodeId,
         progress: &mut Progress,
-        entries: Arc<Vec<Entry>>,
+        entries: Entries,
         confirm: Option<Confirmation>,
     ) {
         let previous = self.log.position_at(progress.next.previous());
@@ -170,7 +167,7 @@ impl Sender<'_> {
         progress.commit_sent = progress.commit_sent.max(commit);
         progress.contact.speak(self.now);
         if !entries.is_empty() {
-            let bytes = entries.iter().map(Entry::cost).sum();
+            let bytes = entries.cost();
             let span = Span { first: previous.index.next(), last: end };
             progress.window.add(span, bytes, self.now);
         }

@@ -166,11 +166,11 @@ impl<P: Protocol> Cluster<P> {
         for send in &effects.snapshots {
             *self.snapshots_asked.entry((node, send.to)).or_default() += 1;
         }
-        for entry in &effects.committed {
+        for entry in effects.committed.iter().flatten() {
             self.invariants.on_committed(node, entry)?;
         }
         let host = self.host_mut(node)?;
-        host.unapplied.extend(effects.committed);
+        host.unapplied.extend(effects.committed.iter().flatten().cloned());
         host.streams.extend(effects.snapshots);
         effects.fetches.iter().try_for_each(|fetch| self.fetch(node, fetch))
     }

@@ -29,8 +29,8 @@ impl Log {
     fn apply(&mut self, write: Write) {
         match write {
             Write::Hard(hard) => self.hard = hard,
-            Write::Put(entry) => {
-                self.entries.insert(entry.index, entry);
+            Write::Put(entries) => {
+                self.entries.extend(entries.iter().map(|entry| (entry.index, entry.clone())));
             }
             Write::TruncateFrom(index) => self.entries.retain(|at, _| *at < index),
             Write::CompactTo(meta) => self.begin_after(meta),

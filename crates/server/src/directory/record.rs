@@ -45,8 +45,12 @@ impl RecordLine {
             ballot,
             ..line
         };
+        if let Some(entry) = write.as_ref().and_then(|write| write.entries().first()) {
+            let (kind, key, detail) = described(entry);
+            return at(entry.index.0, Some(entry.ballot), Self { key, ..base(kind, detail) });
+        }
         match write {
-            None => base("unreadable", String::new()),
+            None | Some(Write::Put(_)) => base("unreadable", String::new()),
             Some(Write::Hard(hard)) => {
                 let to = hard.promise.to.map_or_else(|| "nobody".to_owned(), |to| to.to_string());
                 let committed = hard.committed.0;
@@ -61,10 +65,6 @@ impl RecordLine {
             }
             Some(Write::Install(meta)) => {
                 at(meta.index.0, Some(meta.ballot), base("install", "a snapshot".to_owned()))
-            }
-            Some(Write::Put(entry)) => {
-                let (kind, key, detail) = described(&entry);
-                at(entry.index.0, Some(entry.ballot), Self { key, ..base(kind, detail) })
             }
         }
     }

@@ -52,5 +52,5 @@ fn batch(number: u64) -> WriteBatch {
         time: ClusterTime::default(),
         payload: Payload::Command(Bytes::from(vec![b'v'; 3 << 20])),
     };
-    WriteBatch { id: WriteId(number), writes: vec![Write::Put(entry)] }
+    WriteBatch { id: WriteId(number), writes: vec![Write::Put(entry.into())] }
 }

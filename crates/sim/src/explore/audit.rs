@@ -32,7 +32,7 @@ pub(super) fn step<P: Explored>(
     }
     ensure(Invariant::TermMonotone, before.round <= after.round, "its round goes back")?;
     ensure(Invariant::CommitMonotone, before.committed <= after.committed, "it takes back")?;
-    let first = effects.committed.first().map(|entry| entry.index);
+    let first = effects.committed_entries().next().map(|entry| entry.index);
     let follows = first.is_none_or(|first| first == before.applied.next());
     ensure(Invariant::NoGapExecution, follows, "it executes out of order")?;
     let claims = effects

@@ -45,8 +45,8 @@ impl Disk {
     fn apply_write(&mut self, write: &Write) {
         match write {
             Write::Hard(hard) => self.hard = *hard,
-            Write::Put(entry) => {
-                self.entries.insert(entry.index, entry.clone());
+            Write::Put(entries) => {
+                self.entries.extend(entries.iter().map(|entry| (entry.index, entry.clone())));
             }
             Write::TruncateFrom(first) => {
                 self.entries.split_off(first);

@@ -235,7 +235,7 @@ impl<P: Explored> Node<P> {
         for outcome in &effects.outcomes {
             self.on_outcome(outcome)?;
         }
-        if let Some(entry) = effects.committed.last() {
+        if let Some(entry) = effects.committed_entries().next_back() {
             self.tell(Input::Applied { upto: entry.index, clock: Clock::default() });
         }
         Ok(())

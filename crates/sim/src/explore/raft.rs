@@ -1,7 +1,5 @@
 //! Raft as the search knows it.
 
-use std::sync::Arc;
-
 use quorate_consensus::log::Position;
 use quorate_consensus::raft::{AppendResult, Body, Message, Term, Verdict};
 use quorate_consensus::{Flow, NodeId, Role};
@@ -99,7 +97,7 @@ impl Explored for RaftProtocol {
             Body::Vote { last, cause } => Body::Vote { last: position(last), cause },
             Body::Append { previous, entries, commit, confirm } => Body::Append {
                 previous: position(previous),
-                entries: Arc::new(entries.iter().map(|entry| names.entry(entry)).collect()),
+                entries: entries.iter().map(|entry| names.entry(entry)).collect(),
                 commit,
                 confirm,
             },

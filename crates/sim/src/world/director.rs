@@ -147,7 +147,9 @@ impl<P: Protocol> Director<P> {
         let opened = open(disk, Path::new(DIRECTORY), options);
         let mut opened = opened.unwrap_or_else(|error| panic!("a new directory opens: {error}"));
         let mut writes = vec![Write::Hard(hard)];
-        writes.extend(entries.into_iter().map(Write::Put));
+        if !entries.is_empty() {
+            writes.push(Write::Put(entries.into()));
+        }
         let written = opened.wal.append(&[WriteBatch { id: WriteId(1), writes }]);
         assert!(written.is_ok(), "a new log takes its first batch");
     }

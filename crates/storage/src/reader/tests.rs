@@ -5,18 +5,21 @@ use crate::batch::{BatchBuilder, Place, Salt};
 use crate::disk::{Disk, OpenMode};
 use crate::sim_disk::SimDisk;
 use quorate_codec::encode_write;
-use quorate_consensus::{Ballot, ClusterTime, Payload};
+use quorate_consensus::{Ballot, ClusterTime, Payload, Write};
 use std::path::{Path, PathBuf};
 
 fn put(index: u64) -> Write {
-    Write::Put(Entry {
-        index: Index(index),
-        ballot: Ballot::ZERO,
-        born: Ballot::ZERO,
-        id: None,
-        time: ClusterTime(0),
-        payload: Payload::Command(vec![7; 100].into()),
-    })
+    Write::Put(
+        Entry {
+            index: Index(index),
+            ballot: Ballot::ZERO,
+            born: Ballot::ZERO,
+            id: None,
+            time: ClusterTime(0),
+            payload: Payload::Command(vec![7; 100].into()),
+        }
+        .into(),
+    )
 }
 
 /// A catalog of one segment with one batch of ten entries.

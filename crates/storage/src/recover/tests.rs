@@ -80,14 +80,17 @@ fn meta(index: u64) -> Meta {
 }
 
 fn put(index: u64, round: u64, length: usize) -> Write {
-    Write::Put(Entry {
-        index: Index(index),
-        ballot: Ballot { round, node: NodeId(1) },
-        born: Ballot { round, node: NodeId(1) },
-        id: None,
-        time: ClusterTime(index),
-        payload: Payload::Command(vec![index as u8; length].into()),
-    })
+    Write::Put(
+        Entry {
+            index: Index(index),
+            ballot: Ballot { round, node: NodeId(1) },
+            born: Ballot { round, node: NodeId(1) },
+            id: None,
+            time: ClusterTime(index),
+            payload: Payload::Command(vec![index as u8; length].into()),
+        }
+        .into(),
+    )
 }
 
 fn append(wal: &mut Wal, id: u64, writes: Vec<Write>) {

@@ -57,7 +57,7 @@ fn segment_bytes() -> Vec<u8> {
     };
     let mut builder = BatchBuilder::default();
     builder.clear();
-    for write in [Write::Put(entry), Write::Hard(head.hard)] {
+    for write in [Write::Put(entry.into()), Write::Hard(head.hard)] {
         builder.push(|out| quorate_codec::encode_write(&write, out));
     }
     let offset = bytes.len() as u64;

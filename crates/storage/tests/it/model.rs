@@ -80,8 +80,8 @@ impl Model {
     fn write(&mut self, write: &Write) {
         match write {
             Write::Hard(hard) => self.hard = *hard,
-            Write::Put(entry) => {
-                self.entries.insert(entry.index.0, entry.clone());
+            Write::Put(entries) => {
+                self.entries.extend(entries.iter().map(|entry| (entry.index.0, entry.clone())));
             }
             Write::TruncateFrom(index) => drop(self.entries.split_off(&index.0)),
             Write::CompactTo(meta) | Write::Install(meta) => {
@@ -222,11 +222,11 @@ pub(crate) fn hard(round: u64, committed: u64) -> Write {
 pub(crate) fn put(index: u64, round: u64, length: usize) -> Write {
     let byte = |at: usize| (index as usize * 31 + round as usize * 7 + at * 13) as u8;
     let payload: Vec<u8> = (0..length).map(byte).collect();
-    Write::Put(entry(index, round, Payload::Command(payload.into())))
+    Write::Put(entry(index, round, Payload::Command(payload.into())).into())
 }
 
 pub(crate) fn put_members(index: u64, round: u64) -> Write {
-    Write::Put(entry(index, round, Payload::Members(Box::new(members()))))
+    Write::Put(entry(index, round, Payload::Members(Box::new(members()))).into())
 }
 
 fn entry(index: u64, round: u64, payload: Payload) -> Entry {

@@ -51,11 +51,8 @@ fn walk(directory: &Path) -> (Vec<SegmentView>, Vec<RecordView>) {
 }
 
 fn entries(records: &[RecordView]) -> Vec<u64> {
-    let index = |record: &RecordView| match &record.write {
-        Some(Write::Put(entry)) => Some(entry.index.0),
-        _ => None,
-    };
-    records.iter().filter_map(index).collect()
+    let writes = records.iter().filter_map(|record| record.write.as_ref());
+    writes.flat_map(Write::entries).map(|entry| entry.index.0).collect()
 }
 
 #[test]

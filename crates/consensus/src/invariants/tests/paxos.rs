@@ -29,7 +29,7 @@ pub(super) fn a_promise_is_broken() -> Verdict {
     story.promise(1, 1, &[1, 2]);
     story.accept(&command(1, ballot(1, 1), 1), &[1]);
     story.promise(2, 3, &[2]);
-    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 1))])
+    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 1).into())])
 }
 
 pub(super) fn a_higher_vote_disagrees() -> Verdict {
@@ -43,20 +43,20 @@ pub(super) fn a_higher_vote_disagrees() -> Verdict {
 pub(super) fn a_higher_proposal_disagrees() -> Verdict {
     let mut story = chosen();
     story.promise(2, 3, &[2, 3]);
-    story.writes(3, &[Write::Put(command(1, ballot(2, 3), 2))])
+    story.writes(3, &[Write::Put(command(1, ballot(2, 3), 2).into())])
 }
 
 pub(super) fn nobody_promised() -> Verdict {
     let mut story = Story::paxos(3);
     story.promise(1, 1, &[1]);
-    story.writes(1, &[Write::Put(command(1, ballot(1, 1), 1))])
+    story.writes(1, &[Write::Put(command(1, ballot(1, 1), 1).into())])
 }
 
 pub(super) fn two_values_of_a_ballot() -> Verdict {
     let mut story = Story::paxos(3);
     story.promise(1, 1, &[1, 2]);
     story.accept(&command(1, ballot(1, 1), 1), &[1]);
-    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 2))])
+    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 2).into())])
 }
 
 pub(super) fn a_ballot_is_used_again() -> Verdict {
@@ -120,7 +120,7 @@ fn the_newest_vote_of_a_quorum_decides_what_is_safe() {
         story.accept(&command(1, ballot(2, 2), 2), &[2]);
         story.promise(3, 3, &[1, 2]);
         story.promise(3, 3, &[3]);
-        story.writes(3, &[Write::Put(command(1, ballot(3, 3), proposed))])
+        story.writes(3, &[Write::Put(command(1, ballot(3, 3), proposed).into())])
     };
     // A quorum of n1 and n3 shows the first value to be safe, one with n2 the second: both are.
     assert_eq!(run(1), Ok(()));
@@ -179,9 +179,9 @@ fn a_late_vote_for_a_lower_ballot_disagrees_with_a_proposal_made_since() {
     let vote = command(1, ballot(1, 1), 1);
     story.write(2, &[super::story::swear(1, 1)]);
     story.accept(&vote, &[1]);
-    story.write(2, &[Write::Put(vote)]);
+    story.write(2, &[Write::Put(vote.into())]);
     story.promise(2, 3, &[3]);
-    let verdict = story.writes(3, &[Write::Put(command(1, ballot(2, 3), 2))]);
+    let verdict = story.writes(3, &[Write::Put(command(1, ballot(2, 3), 2).into())]);
     assert_eq!(broken(verdict), Invariant::ProposalIsSafe);
     assert_eq!(broken(story.syncs(2)), Invariant::HigherProposalsAgree);
 }
@@ -195,7 +195,7 @@ fn flexible_quorums_choose_with_fewer_votes() {
     story.promise(1, 1, &[1, 2, 3]);
     let entry = command(1, ballot(1, 1), 1);
     assert_eq!(
-        broken(story.writes(1, &[Write::Put(entry.clone())])),
+        broken(story.writes(1, &[Write::Put(entry.clone().into())])),
         Invariant::ProposalIsSafe,
         "three promises are one too few"
     );

@@ -20,14 +20,14 @@ pub(super) fn a_leader_truncates() -> Verdict {
 pub(super) fn two_entries_of_a_term() -> Verdict {
     let mut story = Story::raft(3);
     story.elect(1, 1);
-    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 1))])
+    story.writes(2, &[Write::Put(command(1, ballot(1, 1), 1).into())])
 }
 
 pub(super) fn a_leader_lacks_what_is_committed() -> Verdict {
     let mut story = Story::raft(3);
     story.commit(1);
     story.vote(2, 2, 3);
-    story.store(3, &[swear(2, 3), Write::Put(noop(1, ballot(2, 3)))]);
+    story.store(3, &[swear(2, 3), Write::Put(noop(1, ballot(2, 3)).into())]);
     story.is(3, state(Role::Leader, 2, [1, 0, 0]))
 }
 
@@ -85,14 +85,14 @@ pub(super) fn an_entry_is_not_written() -> Verdict {
 pub(super) fn an_early_acknowledgement() -> Verdict {
     let mut story = Story::raft(3);
     story.elect(1, 1);
-    story.write(2, &[Write::Put(noop(1, ballot(1, 1)))]);
+    story.write(2, &[Write::Put(noop(1, ballot(1, 1)).into())]);
     story.claims(2, &Claim::Holds { round: 1, leader: node(1), upto: Index(1) })
 }
 
 pub(super) fn a_restart_without_a_durable_entry() -> Verdict {
     let mut story = Story::raft(3);
     story.elect(1, 1);
-    story.store(3, &[Write::Put(noop(1, ballot(1, 1)))]);
+    story.store(3, &[Write::Put(noop(1, ballot(1, 1)).into())]);
     story.checks.on_crash(node(3), None)?;
     story.starts(3, 0, &[])
 }
@@ -101,7 +101,7 @@ pub(super) fn a_commit_on_one_disk() -> Verdict {
     let mut story = Story::raft(3);
     story.elect(1, 1);
     story.sync(1);
-    story.write(2, &[Write::Put(noop(1, ballot(1, 1)))]);
+    story.write(2, &[Write::Put(noop(1, ballot(1, 1)).into())]);
     story.is(1, state(Role::Leader, 1, [1, 1, 0]))
 }
 
@@ -113,7 +113,7 @@ fn an_old_entry() -> Story {
     story.start(3, 1, &[]);
     story.store(1, &[swear(2, 1)]);
     story.vote(2, 2, 1);
-    story.write(1, &[Write::Put(noop(2, ballot(2, 1)))]);
+    story.write(1, &[Write::Put(noop(2, ballot(2, 1)).into())]);
     story.become_(1, state(Role::Leader, 2, [2, 0, 0]));
     story
 }
@@ -127,7 +127,7 @@ pub(super) fn a_shorter_log_wins() -> Verdict {
     story.start(1, 1, &[]);
     story.start(2, 1, &[noop(1, ballot(1, 3))]);
     story.vote(2, 2, 1);
-    story.store(1, &[swear(2, 1), Write::Put(noop(1, ballot(2, 1)))]);
+    story.store(1, &[swear(2, 1), Write::Put(noop(1, ballot(2, 1)).into())]);
     story.is(1, state(Role::Leader, 2, [1, 0, 0]))
 }
 
@@ -204,7 +204,8 @@ pub(super) fn nobody_proposed_it() -> Verdict {
     let mut story = Story::raft(3);
     story.elect(1, 1);
     story.checks.on_proposed(name(1));
-    let entries = [noop(1, ballot(1, 1)), command(2, ballot(1, 1), 7)].map(Write::Put);
+    let entries =
+        [noop(1, ballot(1, 1)), command(2, ballot(1, 1), 7)].map(|entry| Write::Put(entry.into()));
     story.store(1, &entries[1..]);
     story.store(2, &entries);
     story.is(1, state(Role::Leader, 1, [2, 2, 0]))
@@ -214,7 +215,7 @@ pub(super) fn a_new_configuration_meets_nobody() -> Verdict {
     let mut story = Story::raft(3);
     let others = Members::of_voters((4..=6).map(NodeId));
     let payload = Payload::Members(Box::new(others));
-    story.writes(1, &[Write::Put(Entry { payload, ..noop(1, ballot(1, 1)) })])
+    story.writes(1, &[Write::Put(Entry { payload, ..noop(1, ballot(1, 1)) }.into())])
 }
 
 #[test]
@@ -222,10 +223,10 @@ fn what_was_said_never_to_happen_never_happens() {
     for result in [Proposed::Displaced, Proposed::Refused(Refusal::StorageFull)] {
         let mut story = Story::raft(3);
         story.elect(1, 1);
-        let write = [Write::Put(command(2, ballot(1, 1), 2))];
+        let write = [Write::Put(command(2, ballot(1, 1), 2).into())];
         story.write(1, &write);
         story.sync(1);
-        story.store(2, &[Write::Put(noop(1, ballot(1, 1)))]);
+        story.store(2, &[Write::Put(noop(1, ballot(1, 1)).into())]);
         story.store(2, &write);
         let outcome = Outcome::Proposal { id: name(2), result };
         assert_eq!(story.checks.on_outcome(node(1), &outcome), Ok(()), "nothing is committed yet");
@@ -246,7 +247,7 @@ fn a_restart_may_find_any_of_the_unsynced_batches() {
         story.elect(1, 1);
         let entries = [noop(1, ballot(1, 1)), command(2, ballot(1, 1), 2)];
         for entry in &entries {
-            story.write(3, &[Write::Put(entry.clone())]);
+            story.write(3, &[Write::Put(entry.clone().into())]);
         }
         story.checks.on_crash(node(3), None).expect("a crash breaks nothing");
         story.start(3, 0, &entries[..kept]);
@@ -263,7 +264,7 @@ fn a_restart_may_find_any_of_the_unsynced_batches() {
 fn a_restart_finds_nothing_that_was_never_written() {
     let mut story = Story::raft(3);
     story.elect(1, 1);
-    story.store(3, &[Write::Put(noop(1, ballot(1, 1)))]);
+    story.store(3, &[Write::Put(noop(1, ballot(1, 1)).into())]);
     story.checks.on_crash(node(3), Some(WriteId(99))).expect("a crash breaks nothing");
     let changed = [command(1, ballot(1, 1), 5)];
     assert!(story.starts(3, 0, &changed).is_err(), "an entry changed on the disk");
@@ -274,10 +275,10 @@ fn a_late_commit_of_an_old_leader_counts_for_later_leaders() {
     let mut story = Story::raft(3);
     story.elect(1, 1);
     story.sync(1);
-    story.store(2, &[Write::Put(noop(1, ballot(1, 1)))]);
+    story.store(2, &[Write::Put(noop(1, ballot(1, 1)).into())]);
     // n3 is elected by n2 although its log is shorter, before n1 hears that n2 has the entry.
     story.store(2, &[swear(2, 3)]);
-    story.store(3, &[swear(2, 3), Write::Put(noop(1, ballot(2, 3)))]);
+    story.store(3, &[swear(2, 3), Write::Put(noop(1, ballot(2, 3)).into())]);
     let verdict = story.is(3, state(Role::Leader, 2, [1, 0, 0]));
     let violation = verdict.expect_err("no vote of n2 was told");
     assert_eq!(violation.invariant, Invariant::LeaderHasQuorumLog);
@@ -297,7 +298,7 @@ fn what_everybody_compacted_is_forgotten() {
     for index in 1..=ENTRIES {
         for at in 1..=3 {
             if (at, index) != (1, 1) {
-                story.write(at, &[Write::Put(entries(index))]);
+                story.write(at, &[Write::Put(entries(index).into())]);
             }
             story.sync(at);
         }

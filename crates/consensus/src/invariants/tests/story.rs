@@ -160,7 +160,7 @@ impl Story {
     pub(super) fn elect(&mut self, leader: u64, round: u64) {
         self.store(leader, &[swear(round, leader)]);
         self.vote(leader % 3 + 1, round, leader);
-        self.write(leader, &[Write::Put(noop(1, ballot(round, leader)))]);
+        self.write(leader, &[Write::Put(noop(1, ballot(round, leader)).into())]);
         self.become_(leader, state(Role::Leader, round, [1, 0, 0]));
     }
 
@@ -168,12 +168,12 @@ impl Story {
     pub(super) fn commit(&mut self, last: u64) {
         self.elect(1, 1);
         for index in 2..=last {
-            self.write(1, &[Write::Put(command(index, ballot(1, 1), index))]);
+            self.write(1, &[Write::Put(command(index, ballot(1, 1), index).into())]);
         }
         self.sync(1);
-        self.store(2, &[Write::Put(noop(1, ballot(1, 1)))]);
+        self.store(2, &[Write::Put(noop(1, ballot(1, 1)).into())]);
         for index in 2..=last {
-            self.store(2, &[Write::Put(command(index, ballot(1, 1), index))]);
+            self.store(2, &[Write::Put(command(index, ballot(1, 1), index).into())]);
         }
         self.become_(1, state(Role::Leader, 1, [last, last, 0]));
     }
@@ -188,7 +188,7 @@ impl Story {
     /// Paxos: these nodes vote, durably.
     pub(super) fn accept(&mut self, entry: &Entry, nodes: &[u64]) {
         for at in nodes {
-            self.store(*at, &[Write::Put(entry.clone())]);
+            self.store(*at, &[Write::Put(entry.clone().into())]);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Quorums are asked for by slot: old members decide what stands before their successors.
 
-use std::sync::Arc;
-
 use crate::engine::Engine;
 use crate::entry::{Entry, Payload};
 use crate::ids::{Index, NodeId, Seed, Span};
@@ -12,7 +10,7 @@ use crate::quorum::Tally;
 use crate::status::Role;
 use crate::time::Instant;
 use crate::write::{BallotRun, Recovered};
-use crate::{Ballot, ClusterTime, Config, HardState, Meta, Strict, Timers};
+use crate::{Ballot, ClusterTime, Config, Entries, HardState, Meta, Strict, Timers};
 
 use super::Configurations;
 
@@ -105,7 +103,7 @@ fn promise(paxos: &mut Paxos, from: NodeId) {
     let part = PromisePart {
         first: Index(1),
         last: None,
-        votes: Arc::default(),
+        votes: Entries::default(),
         chosen_upto: Index::ZERO,
         withheld_upto: Index::ZERO,
     };

@@ -153,7 +153,7 @@ fn lesson_7_a_rejected_append_resets_the_election_timer() {
         world.now = world.now + millis(5);
         let body = Body::Append {
             previous: far,
-            entries: std::sync::Arc::default(),
+            entries: Entries::default(),
             commit: Index(0),
             confirm: None,
         };

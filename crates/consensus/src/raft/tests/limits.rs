@@ -1,7 +1,5 @@
 //! Bounds, and messages that no correct node sends.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::world::{N1, N2, N3, Watch, World, millis};
@@ -112,7 +110,7 @@ fn a_follower_whose_disk_is_behind_takes_no_more() {
             time: ClusterTime(1 << 40),
             payload: Payload::Command(Bytes::from_static(&[0; 100])),
         };
-        let entries = Arc::new(vec![entry]);
+        let entries = Entries::from(entry);
         let body = Body::Append { previous, entries, commit: Index(0), confirm: None };
         world.handle(N2, Input::Message { from: N1, message: Message { term, body } });
         world.drain(N2);
@@ -157,7 +155,7 @@ fn entry(index: u64, round: u64, node: NodeId) -> Entry {
 }
 
 fn append(previous: Position, entries: Vec<Entry>) -> Body {
-    Body::Append { previous, entries: Arc::new(entries), commit: Index(0), confirm: None }
+    Body::Append { previous, entries: entries.into(), commit: Index(0), confirm: None }
 }
 
 /// Messages of term 5 that `N1`, or whoever is named, can never have sent.

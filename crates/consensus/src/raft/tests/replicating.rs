@@ -1,7 +1,5 @@
 //! Replication, commitment, snapshots and compaction.
 
-use std::sync::Arc;
-
 use super::world::{Errand, N1, N2, N3, Watch, World, millis};
 use crate::log::Position;
 use crate::raft::{AppendResult, Body, Confirmation, Message, Term};
@@ -31,7 +29,7 @@ fn entry(index: u64, round: u64, node: NodeId) -> Entry {
 
 /// An append of `N1`, the leader of `round`.
 fn append(round: u64, previous: Position, entries: Vec<Entry>, commit: u64) -> Message {
-    let entries = Arc::new(entries);
+    let entries = Entries::from(entries);
     let body = Body::Append { previous, entries, commit: Index(commit), confirm: None };
     Message { term: Term(round), body }
 }
@@ -141,7 +139,7 @@ fn lesson_1_only_own_entries_are_committed_by_counting() {
             for (from, to, mut message) in core::mem::take(&mut world.network) {
                 if let Body::Append { entries, commit, .. } = &mut message.body {
                     let old = |entry: &Entry| entry.ballot.round < 4;
-                    *entries = Arc::new(entries.iter().filter(|e| old(e)).cloned().collect());
+                    *entries = entries.iter().filter(|e| old(e)).cloned().collect();
                     *commit = (*commit).min(Index(2));
                 }
                 world.deliver_message(from, to, message);

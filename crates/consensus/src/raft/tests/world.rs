@@ -42,8 +42,8 @@ impl Disk {
     fn store(&mut self, write: Write) {
         match write {
             Write::Hard(hard) => self.hard = hard,
-            Write::Put(entry) => {
-                self.entries.insert(entry.index, entry);
+            Write::Put(entries) => {
+                self.entries.extend(entries.iter().map(|entry| (entry.index, entry.clone())));
             }
             Write::TruncateFrom(first) => {
                 self.entries.retain(|&index, _| index < first);
@@ -287,10 +287,10 @@ impl<R: Rules> World<R> {
             assert!(effects.install.is_none(), "an install without its write");
         }
         let host = self.nodes.get_mut(&node).expect("the node is up");
-        if let Some(entry) = effects.committed.last() {
+        if let Some(entry) = effects.committed.iter().flatten().next_back() {
             host.delivered = entry.index;
         }
-        host.inbox.extend(effects.committed);
+        host.inbox.extend(effects.committed.iter().flatten().cloned());
     }
 
     fn on_write(&mut self, node: NodeId, batch: WriteBatch, install: Option<Meta>) {
