@@ -1,4 +1,6 @@
-//! A slow follower: what it costs those who write through the other members.
+//! A slow follower: what it costs those who write through the other members, beside what a dead one
+//! costs them. Whoever is left without one of three waits for the only other, not for the faster of
+//! two: that much nobody can spare them.
 
 use std::thread;
 use std::time::Duration;
@@ -35,11 +37,15 @@ fn measure(turn: &mut Turn<'_>) -> Result<()> {
     turn.bench_at(&others, "put --rate 500 --clients 64 --duration 2s")?;
     let well = steady(turn, &others, "all members well", Duration::ZERO)?;
     let late = steady(turn, &others, "a follower 2 s late", LATE)?;
-    for (place, name) in ["p50", "p99"].into_iter().enumerate() {
-        let name = format!("{name} of puts with a slow follower, times that without");
-        turn.note(&name, Less, late[place] / well[place]);
-    }
     ensure!(turn.cluster.leading()? == leader, "there was another leader on the way");
+    turn.cluster.kill(slow);
+    let dead = steady(turn, &others, "a follower dead", Duration::ZERO)?;
+    for (place, name) in ["p50", "p99"].into_iter().enumerate() {
+        for (than, figures) in [("that without", well), ("that with a dead one", dead)] {
+            let name = format!("{name} of puts with a slow follower, times {than}");
+            turn.note(&name, Less, late[place] / figures[place]);
+        }
+    }
     Ok(())
 }
 
