@@ -126,6 +126,8 @@ pub enum Rule {
     EndlessTransfer,
     /// Proposals are taken without bound (cockroach#27983).
     TakeWithoutBound,
+    /// A leader answers the answer to its newest heartbeat with another one at once.
+    AnswerAnswers,
     /// Paxos: a vote leaves the promise where it was, so that a late accept of an older ballot may
     /// replace it ("Paxos Made Simple" leaves this open; Lamport's `Voting` module does not).
     AcceptWithoutPromise,
@@ -178,7 +180,7 @@ impl Rule {
 
     /// The rules of Multi-Paxos, so that a test can break each in turn. The first ones are those of
     /// one decision, the last ones Raft's too.
-    pub const PAXOS: [Self; 26] = [
+    pub const PAXOS: [Self; 27] = [
         Self::AcceptWithoutPromise,
         Self::ForgetPromise,
         Self::PromiseBeforeDurable,
@@ -205,10 +207,11 @@ impl Rule {
         Self::LeadWithStalledDisk,
         Self::EndlessTransfer,
         Self::TakeWithoutBound,
+        Self::AnswerAnswers,
     ];
 
     /// The rules of Raft, so that a test can break each in turn.
-    pub const RAFT: [Self; 43] = [
+    pub const RAFT: [Self; 44] = [
         Self::VoteBeforeDurable,
         Self::AcknowledgeBeforeDurable,
         Self::CountOwnUndurable,
@@ -252,5 +255,6 @@ impl Rule {
         Self::LeadWithStalledDisk,
         Self::EndlessTransfer,
         Self::TakeWithoutBound,
+        Self::AnswerAnswers,
     ];
 }

@@ -291,6 +291,21 @@ impl<R: Rules> Paxos<R> {
             self.release_reads();
         }
         self.on_peer_chosen(from, chosen_upto);
+        if self.rules.breaks(Rule::AnswerAnswers) {
+            self.answer(from, confirm);
+        }
+    }
+
+    /// What a broken rule does: the answer to the newest confirmation brings about another.
+    fn answer(&mut self, peer: NodeId, confirm: Confirmation) {
+        if !matches!(&self.state, State::Leader(leader) if leader.tenure.confirm() == confirm) {
+            return;
+        }
+        self.send_to_peers(|sender, node, progress| {
+            if node == peer {
+                sender.commit(node, progress, confirm);
+            }
+        });
     }
 
     /// A peer speaks: what it was sent long ago and did not answer may be lost.

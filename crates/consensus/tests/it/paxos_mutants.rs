@@ -11,7 +11,7 @@ use crate::fault::{Check, Fault};
 use crate::script::Script;
 
 /// The script that catches each broken rule, and what it must say.
-const CATCHERS: [(Rule, &str, &str); 26] = [
+const CATCHERS: [(Rule, &str, &str); 27] = [
     (
         Rule::AcceptWithoutPromise,
         "paxos/a_vote_raises_the_promise",
@@ -121,6 +121,11 @@ const CATCHERS: [(Rule, &str, &str); 26] = [
         Rule::TakeWithoutBound,
         "shared/requests_beyond_the_bound_are_refused",
         "expected outcome p4 = refused overloaded 3",
+    ),
+    (
+        Rule::AnswerAnswers,
+        "shared/an_idle_leader_speaks_once_per_interval",
+        "expected messages n1->n2 <= 101",
     ),
 ];
 

@@ -157,12 +157,12 @@ const ENGINE: &[Exhibit] = &[
         play::deposed,
     ),
     hunted(Lesson::Engine(Engine::SkipConsistencyCheck), &["log-matching"], Named::Default, 66),
-    hunted(Lesson::Engine(Engine::KeepConflicting), &["log-matching"], Named::Partial, 6),
+    hunted(Lesson::Engine(Engine::KeepConflicting), &["log-matching"], Named::Partial, 43),
     tested(
         Lesson::Engine(Engine::OldWriteCounts),
         "consensus/scripts/raft/truncated_and_written_again_counts_when_durable.txt",
     ),
-    hunted(Lesson::Engine(Engine::AcknowledgeUnverified), &["acked-is-durable"], Named::Partial, 6),
+    hunted(Lesson::Engine(Engine::AcknowledgeUnverified), &["acked-is-durable"], Named::Partial, 8),
     seen(
         Lesson::Engine(Engine::CountRefusedAppend),
         &["committed-is-durable-on-quorum"],
@@ -222,6 +222,7 @@ const ENGINE: &[Exhibit] = &[
         "flood",
         play::flood::<RaftProtocol>,
     ),
+    seen(Lesson::Engine(Engine::AnswerAnswers), &["no-busy-loop"], Named::Calm, 1),
 ];
 
 /// The rules of the state machine.
@@ -268,7 +269,7 @@ const WATCHES: &[Exhibit] = &[
         Lesson::Store(Store::WatchSkipsInstalled),
         &["watch-reliable", "watch-bookmarkable", "converges"],
         Named::Default,
-        2,
+        3,
     ),
     seen(
         Lesson::Store(Store::WatchSkipsAtHandOver),
@@ -283,7 +284,7 @@ const WATCHES: &[Exhibit] = &[
         Named::Default,
         2,
     ),
-    seen(Lesson::Store(Store::WatchEndsAtEdge), &["watch-ends-for-reason"], Named::Default, 28),
+    seen(Lesson::Store(Store::WatchEndsAtEdge), &["watch-ends-for-reason"], Named::Default, 54),
     seen(Lesson::Store(Store::WatchTellsEarly), &["watch-as-asked"], Named::Calm, 1),
     seen(Lesson::Store(Store::WatchIgnoresFilter), &["watch-as-asked"], Named::Calm, 1),
     seen(Lesson::Store(Store::WatchPreviousIsNew), &["watch-tells-truth"], Named::Calm, 2),
@@ -337,14 +338,14 @@ const LEASES: &[Exhibit] = &[
 const LOG: &[Exhibit] = &[
     hunted(Lesson::Log(Log::AcknowledgeBeforeSync), &["starts-again"], Named::Default, 2),
     hunted(Lesson::Log(Log::RetryFailedSync), &["starts-again"], Named::Default, 6),
-    hunted(Lesson::Log(Log::DirectoryUnsynced), &["starts-again"], Named::Crashes, 1),
+    hunted(Lesson::Log(Log::DirectoryUnsynced), &["starts-again"], Named::Crashes, 2),
     tested(Lesson::Log(Log::CutAtFirstBad), "storage mutants::damage_in_the_middle_is_refused"),
     hunted(Lesson::Log(Log::TrustBadBatch), &["starts-again"], Named::Default, 2),
     tested(Lesson::Log(Log::SkipTruncation), "storage crash::cut_the_power_at_every_change"),
     tested(Lesson::Log(Log::StaleHard), "storage mutants::a_vote_outlives_its_segment"),
     hunted(Lesson::Log(Log::DropNeeded), &["assertion"], Named::Crashes, 1),
-    hunted(Lesson::Log(Log::ReportUnsettled), &["starts-again"], Named::Disks, 2),
-    hunted(Lesson::Log(Log::ForgetStarts), &["outcome-is-true"], Named::Crashes, 1),
+    hunted(Lesson::Log(Log::ReportUnsettled), &["starts-again"], Named::Disks, 1),
+    hunted(Lesson::Log(Log::ForgetStarts), &["outcome-is-true"], Named::Crashes, 5),
     hunted(Lesson::Log(Log::CommitUnsynced), &["starts-again"], Named::Default, 3),
     tested(Lesson::Log(Log::TrustBadRecord), "storage mutants::rot_in_a_record_is_noticed"),
     hunted(Lesson::Log(Log::PublishUnsynced), &["starts-again"], Named::Default, 3),
@@ -365,7 +366,7 @@ const NODE: &[Exhibit] = &[
         Lesson::Node(Node::IgnoreDisplaced),
         "replica writing::a_displaced_write_is_sent_anew_before_the_log_here_has_caught_up",
     ),
-    hunted(Lesson::Node(Node::ReuseNumbers), &["outcome-is-true"], Named::Crashes, 1),
+    hunted(Lesson::Node(Node::ReuseNumbers), &["outcome-is-true"], Named::Crashes, 5),
     tested(
         Lesson::Node(Node::ServeAnyBallot),
         "replica reading::a_read_asked_of_another_ballot_is_refused_with_the_leader",

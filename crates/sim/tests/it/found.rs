@@ -6,7 +6,7 @@ use quorate_sim::{Broken, Draws, Named, PaxosProtocol, Profile, Protocol, RaftPr
 
 /// On Raft: a snapshot offered for ever, the stamp of an entry that was truncated, a check that did
 /// not hear of the time before a clock's rate changed (2300, on both), and one that took for a loop
-/// what a full window costs on a network that reorders (4425).
+/// what a full window cost on a network that reorders (4425).
 const RAFT: [u64; 4] = [699_038_031_823_460_884, 1_367, 2_300, 4_425];
 
 /// On Multi-Paxos: stamps of votes that lost (27, 2509, 5024) or were taken up late (5902), a watch

@@ -141,4 +141,5 @@ pub(super) const RULES: &[Exhibit] = &[
         play::flood::<PaxosProtocol>,
     )
     .of_paxos(),
+    seen(Lesson::Engine(Engine::AnswerAnswers), &["no-busy-loop"], Named::Calm, 1).of_paxos(),
 ];
